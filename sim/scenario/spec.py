@@ -1,0 +1,412 @@
+"""The scenario: what to simulate, frozen and typed. It knows no engine.
+
+Field names are the keys of the YAML file. Unknown keys are errors. Quantities are written with units and held in seconds,
+bytes and bytes per second. Numbered things are written as patterns: ``"r{r:01-04}-c{c:01-05}"`` makes 20 names, and other
+fields of the same entry may use ``{r}`` and ``{c}``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from sim import units
+from sim.scenario.distribution import Dist
+from sim.scenario.timings import Timings
+
+_TIME = {"type": ["string", "number"], "description": "a time with its unit, like '90 s', '10 min', '2 h'"}
+_SIZE = {"type": ["string", "number"], "description": "a size with its unit, like '64 GiB'"}
+_RATE = {"type": ["string", "number"], "description": "a rate with its unit, like '25 Gbit/s' or '110 MB/s'"}
+
+Seconds = Annotated[float, BeforeValidator(units.parse_seconds), WithJsonSchema(_TIME)]
+Bytes = Annotated[int, BeforeValidator(units.parse_bytes), WithJsonSchema(_SIZE)]
+Rate = Annotated[float, BeforeValidator(units.parse_rate), WithJsonSchema(_RATE)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+VmState = Literal[
+    "active", "building", "paused", "suspended", "stopped", "rescued", "resized", "soft-delete", "deleted", "error",
+    "shelved", "shelved_offloaded",
+]  # fmt: skip
+
+
+class Spec(BaseModel):
+    """Base of all parts of a scenario: frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+# --- the cloud -------------------------------------------------------------------------------------------------------
+
+
+class ServiceSpec(Spec):
+    """The nova-compute service of a host, at the start."""
+
+    status: Literal["enabled", "disabled"] = "enabled"
+    disabled_reason: str | None = None
+    state: Literal["up", "down"] = "up"
+    forced_down: bool = False
+
+
+class HostSpec(Spec):
+    """One compute host, or as many as the pattern in ``name`` makes."""
+
+    name: str
+    rack: str = "rack-1"
+    """May use the pattern's placeholders: ``"rack-{r}"``."""
+    rack_size: int | None = Field(default=None, ge=1)
+    """Instead of ``rack``: this many consecutive hosts share a rack (``rack-001``, ``rack-002``, …)."""
+    zone: str | None = None
+    """Availability zone; None is Nova's ``default_availability_zone``."""
+    vcpus: int = Field(ge=1)
+    memory: Bytes
+    disk: Bytes
+    reserved_vcpus: int = Field(default=0, ge=0)
+    reserved_memory: Bytes | None = None
+    """None: nova.conf's ``reserved_host_memory_mb``."""
+    reserved_disk: Bytes | None = None
+    cpu_allocation_ratio: float | None = Field(default=None, gt=0)
+    ram_allocation_ratio: float | None = Field(default=None, gt=0)
+    disk_allocation_ratio: float | None = Field(default=None, gt=0)
+    nic: Rate = 1.25e9
+    migration_nic: Rate | None = None
+    """A separate network for migrations; None shares ``nic``."""
+    aggregates: tuple[str, ...] = ()
+    traits: tuple[str, ...] = ()
+    numa_nodes: int = Field(default=1, ge=1)
+    pinned_vcpus: int = Field(default=0, ge=0)
+    """How many host CPUs are set aside for pinned guests (PCPU)."""
+    hypervisor_type: str = "QEMU"
+    hypervisor_version: int = 8002000
+    service_version: int | None = None
+    """Version of the compute service; None is that of the simulated release."""
+    service: ServiceSpec = ServiceSpec()
+    fails: tuple[Literal["live_migration_check", "resize_claim", "pre_live_migration", "build", "rebuild"], ...] = ()
+    """What goes wrong on this host whenever it is asked for as a destination."""
+    slow: float = Field(default=1.0, gt=0)
+    """Its own work takes this many times as long."""
+    power: str = "spec-hp-ml110-g5"
+
+
+class AggregateSpec(Spec):
+    """A host aggregate; its hosts are named here or in the hosts' own ``aggregates``."""
+
+    name: str
+    hosts: tuple[str, ...] = ()
+    """Names or patterns."""
+    zone: str | None = None
+    metadata: dict[str, str] = {}
+
+
+class FlavorSpec(Spec):
+    """A flavor."""
+
+    name: str
+    vcpus: int = Field(ge=1)
+    memory: Bytes
+    disk: Bytes
+    ephemeral: Bytes = 0
+    swap: Bytes = 0
+    extra_specs: dict[str, str] = {}
+
+
+class ImageSpec(Spec):
+    """An image that servers boot from."""
+
+    name: str
+    size: Bytes = 2 * units.GIB
+    min_memory: Bytes = 0
+    min_disk: Bytes = 0
+    properties: dict[str, str] = {}
+
+
+class ActivitySpec(Spec):
+    """What a guest does to its memory, where a class name does not say it well enough."""
+
+    dirty: Rate
+    working_set: Bytes
+    nonzero: Fraction = 1.0
+    """Part of the memory that is not zero pages."""
+    cpu: Fraction = 0.1
+    profile: tuple[tuple[Seconds, Fraction], ...] = ()
+    """``[time, factor]`` steps of the dirty rate, repeated after the last time; empty is constant."""
+
+
+class ServerSpec(Spec):
+    """One server, or as many as the pattern in ``name`` makes (or ``count``)."""
+
+    name: str
+    count: int | None = Field(default=None, ge=1)
+    """Without a pattern: makes ``name-1`` … ``name-COUNT``."""
+    uuid: str | None = None
+    flavor: str
+    host: str | None = None
+    """A host's name, may use placeholders; None with ``hosts`` empty: placed by the scheduler at the start."""
+    hosts: tuple[str, ...] = ()
+    """Names or patterns of hosts to spread the servers over, round robin."""
+    hostless: bool = False
+    """A server that never got a host (a failed build)."""
+    vm_state: VmState = "active"
+    task_state: str | None = None
+    power_state: Literal["running", "paused", "shutdown", "crashed", "suspended", "nostate"] | None = None
+    """None: what goes with ``vm_state``."""
+    locked: bool | Literal["admin", "owner"] = False
+    project: str = "demo"
+    user: str = "demo"
+    image: str | None = None
+    boot_from: Literal["image", "volume"] = "image"
+    activity: str | ActivitySpec = "idle"
+    """A class (idle, web, database, in_memory, hog) or the numbers themselves."""
+    group: str | None = None
+    availability_zone: str | None = None
+    """The zone asked for when it was created; the server is pinned to it."""
+    hints: dict[str, Any] = {}
+    metadata: dict[str, str] = {}
+    disk_used: Fraction = 0.5
+    """How full its local disks are."""
+    cpu_trace: str | None = None
+    """File with CPU utilisation over time (PlanetLab text or Parquet)."""
+    resized_from: str | None = None
+    """For ``vm_state: resized``: the host it came from; its migration record waits for confirm or revert."""
+
+
+class GroupSpec(Spec):
+    """A server group."""
+
+    name: str
+    policy: Literal["anti-affinity", "affinity", "soft-anti-affinity", "soft-affinity"]
+    rules: dict[str, int] = {}
+    """``max_server_per_host`` for anti-affinity."""
+
+
+class NetworkSpec(Spec):
+    """The data network: leaf and spine by racks, a star, a ring of hosts, or a graph in a file."""
+
+    kind: Literal["leaf_spine", "star", "ring", "graph"] = "leaf_spine"
+    oversubscription: float = Field(default=1.0, gt=0)
+    spines: int = Field(default=1, ge=1)
+    ring_capacity: Rate | None = None
+    graph: str | None = None
+    """File of the graph: GraphML, or JSON node-link; nodes named as hosts, edges with ``capacity`` ("40 Gbit/s")."""
+
+
+class StorageSpec(Spec):
+    """Where root disks live."""
+
+    instances: Literal["local", "shared"] = "local"
+    image_rate: Rate = 1.17e8
+    """What the image service can send to one host."""
+    image_cache: bool = True
+
+
+class NovaSpec(Spec):
+    """Nova's options, as the operator has them."""
+
+    conf: str | None = None
+    """Path of a nova.conf."""
+    policy: str | None = None
+    """Path of a policy.yaml or policy.json."""
+    options: dict[str, Any] = {}
+    """``{resize_confirm_window: 60, libvirt: {…}}`` or ``{"libvirt.live_migration_downtime": 500}``; wins over ``conf``."""
+
+
+class PoolsSpec(Spec):
+    """How many workers answer at each place; 0 is without limit."""
+
+    api: int = Field(default=0, ge=0)
+    conductor: int = Field(default=0, ge=0)
+    scheduler: int = Field(default=0, ge=0)
+
+
+class CloudSpec(Spec):
+    """The cloud as it stands at the start."""
+
+    hosts: tuple[HostSpec, ...] = Field(min_length=1)
+    aggregates: tuple[AggregateSpec, ...] = ()
+    flavors: tuple[FlavorSpec, ...] = ()
+    images: tuple[ImageSpec, ...] = ()
+    servers: tuple[ServerSpec, ...] = ()
+    server_groups: tuple[GroupSpec, ...] = ()
+    network: NetworkSpec = NetworkSpec()
+    storage: StorageSpec = StorageSpec()
+    nova: NovaSpec = NovaSpec()
+    timings: str | Timings = "default"
+    """A profile's name, or ``{profile: name, …}`` with constants of your own."""
+    workers: PoolsSpec = PoolsSpec()
+
+
+# --- the plan --------------------------------------------------------------------------------------------------------
+
+
+class RequestStep(Spec):
+    """A raw request at the API's door: any action, any body."""
+
+    server: str | None = None
+    """Server's name; None for a create (body ``{"server": {…}}``)."""
+    body: dict[str, Any] | None = None
+    method: Literal["POST", "DELETE"] = "POST"
+    migration: int | Literal["last"] | None = None
+    """For abort (``method: DELETE``) and ``{"force_complete": null}``: which migration of the server."""
+    microversion: str = "2.1"
+    roles: tuple[str, ...] = ("admin",)
+    project: str | None = None
+
+
+class HostsStep(Spec):
+    """Which hosts an operation is about: names, patterns, ``rack:NAME``, ``aggregate:NAME``, ``zone:NAME``."""
+
+    hosts: tuple[str, ...] = Field(min_length=1)
+
+
+class DrainStep(HostsStep):
+    """Move all servers off the hosts, as an operator's script does: disable, migrate, watch, try again."""
+
+    method: Literal["live", "cold", "auto"] = "auto"
+    """auto: live for running and paused servers, cold for stopped ones."""
+    concurrency: int = Field(default=10, ge=1)
+    """Servers under way at once, over all hosts."""
+    per_host: int | None = Field(default=None, ge=1)
+    """Servers under way at once, for each host; None is without limit of its own."""
+    order: Literal["host", "smallest_first", "largest_first", "random"] = "host"
+    disable: bool = True
+    microversion: str = "2.90"
+    attempts: int = Field(default=1, ge=1)
+    """How often the operator asks for one server before leaving it to a human."""
+    retry_after: Seconds = 30.0
+    confirm: bool = True
+    """Confirm cold migrations as soon as they wait for it."""
+    block_migration: Literal["auto"] | bool = "auto"
+    destination: str | None = None
+
+
+class RebootStep(HostsStep):
+    """Reboot hosts and let them return after ``takes``."""
+
+    takes: Dist = Dist.model_validate({"constant": "5 min"})
+    enable: bool = True
+    """Enable the compute service again when the host is back."""
+
+
+class RollingRebootStep(HostsStep):
+    """Drain, reboot and bring back the hosts, ``batch`` at a time."""
+
+    batch: int = Field(default=1, ge=1)
+    takes: Dist = Dist.model_validate({"constant": "5 min"})
+    drain: dict[str, Any] = {}
+    """Options of the drains, as in ``drain:`` without hosts."""
+
+
+class FailStep(HostsStep):
+    """Hosts fail: crash (guests die), hang (guests run, service silent), or lose their network; back after ``repair``."""
+
+    kind: Literal["crash", "hang", "network", "storage_stall", "slow"] = "crash"
+    factor: float = Field(default=10.0, gt=1)
+    """For ``slow``: how many times slower."""
+    repair: Dist | None = None
+    """None: it stays as it is until the end."""
+
+
+class EvacuateStep(HostsStep):
+    """Evacuate all servers of hosts that are down, waiting until Nova believes it."""
+
+    by: Literal["operator", "masakari"] = "operator"
+    reaction: Dist = Dist.model_validate({"constant": 0})
+    """Operator: how long until somebody starts, once the service is seen down."""
+    concurrency: int = Field(default=3, ge=1)
+    force_down: bool = False
+    microversion: str = "2.90"
+    destination: str | None = None
+
+
+class ServiceStep(HostsStep):
+    """Enable, disable, force down (or back up) compute services."""
+
+    set: Literal["enabled", "disabled", "forced_down", "up"]
+    reason: str | None = None
+
+
+class LinkStep(Spec):
+    """Set the capacity of links (0 is dead), for a while or for good."""
+
+    links: tuple[str, ...] = Field(min_length=1)
+    """Link names or glob patterns, as ``novasim check`` prints them."""
+    capacity: Rate | None = None
+    factor: float | None = Field(default=None, ge=0)
+    lasting: Seconds | None = None
+
+
+class ConfirmStep(Spec):
+    """Confirm (or revert) all servers that wait for it."""
+
+    servers: tuple[str, ...] = ("*",)
+    action: Literal["confirmResize", "revertResize"] = "confirmResize"
+
+
+class PlanStep(Spec):
+    """At ``at`` (or when the step named in ``after`` has ended), exactly one thing."""
+
+    at: Seconds = 0.0
+    after: str | None = None
+    """Name of an earlier step; ``at`` then counts from its end."""
+    name: str | None = None
+    request: RequestStep | None = None
+    drain: DrainStep | None = None
+    reboot: RebootStep | None = None
+    rolling_reboot: RollingRebootStep | None = None
+    fail: FailStep | None = None
+    evacuate: EvacuateStep | None = None
+    service: ServiceStep | None = None
+    link: LinkStep | None = None
+    confirm: ConfirmStep | None = None
+
+
+class FaultSpec(Spec):
+    """Bad luck by distribution: each host named fails on its own, again and again."""
+
+    hosts: tuple[str, ...] = ("*",)
+    kind: Literal["crash", "hang", "network", "storage_stall", "slow"] = "crash"
+    factor: float = Field(default=10.0, gt=1)
+    every: Dist
+    """Time between a host's failures."""
+    repair: Dist
+    scope: Literal["host", "rack"] = "host"
+    """rack: all named hosts of a rack fail together."""
+
+
+class WorkloadSpec(Spec):
+    """Users who create servers and delete them again."""
+
+    name: str
+    every: Dist
+    """Time between arrivals."""
+    lifetime: Dist
+    flavors: dict[str, float] = {}
+    """Flavor → weight; empty: all alike."""
+    first: Seconds = 0.0
+    until: Seconds | None = None
+    count: int | None = Field(default=None, ge=1)
+    image: str | None = None
+    boot_from: Literal["image", "volume"] = "image"
+    activity: str = "idle"
+    project: str = "demo"
+    trace: str | None = None
+    """Instead of ``every``/``lifetime``: a CSV or Parquet of arrivals (t, lifetime, flavor)."""
+
+
+class RunSpec(Spec):
+    """How long, and with which luck."""
+
+    duration: Seconds | None = None
+    """None: until nothing is under way."""
+    seed: int = Field(default=1, ge=0)
+
+
+class Scenario(Spec):
+    """A whole scenario."""
+
+    name: str = "scenario"
+    story: str = ""
+    cloud: CloudSpec
+    plan: tuple[PlanStep, ...] = ()
+    faults: tuple[FaultSpec, ...] = ()
+    workload: tuple[WorkloadSpec, ...] = ()
+    run: RunSpec = RunSpec()
