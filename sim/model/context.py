@@ -1,0 +1,21 @@
+"""Who asks, and in which request: carried along from the door to the last stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A request's context. ``microversion`` is (major, minor)."""
+
+    request: str
+    who: str
+    project: str
+    roles: tuple[str, ...]
+    microversion: tuple[int, int]
+
+    @property
+    def is_admin(self) -> bool:
+        """Nova's own notion: the admin role."""
+        return "admin" in self.roles

@@ -1,0 +1,197 @@
+"""Nova's tables: servers, migrations, actions, events, faults. Every change of them is made here, and recorded.
+
+Nothing is decided here. The clock is read only to stamp records.
+"""
+
+from __future__ import annotations
+
+import uuid as uuid_module
+
+import simpy
+
+from sim.eventlog import records
+from sim.eventlog.log import EventLog
+from sim.model import states
+from sim.model.action import ActionEvent, InstanceAction
+from sim.model.context import Context
+from sim.model.host import Hosts
+from sim.model.migration_record import MigrationRecord
+from sim.model.server import Fault, Server
+
+_NAMESPACE = uuid_module.UUID("6d1f9a3c-55a4-4be0-9a4f-3c8f0b1f5e0a")
+
+KEEP = object()
+"""Marks an attribute that a save leaves as it is (None is a value)."""
+
+
+def named_uuid(kind: str, name: str) -> str:
+    """A UUID that is the same in every run."""
+    return str(uuid_module.uuid5(_NAMESPACE, f"{kind}/{name}"))
+
+
+class Database:
+    """All rows, by name and by id, and the one way to change them."""
+
+    def __init__(self, env: simpy.Environment, log: EventLog, hosts: Hosts) -> None:
+        self.env, self.log, self.hosts = env, log, hosts
+        self.servers: dict[str, Server] = {}
+        """By name, in order of creation; deleted servers stay (``server.deleted``)."""
+        self.migrations: list[MigrationRecord] = []
+        """``migrations[id - 1]`` has that id."""
+        self.on_host: dict[int, dict[str, Server]] = {}
+        """Host index → its servers by name."""
+        self._requests = 0
+
+    # --- servers
+
+    def add_server(self, server: Server) -> None:
+        """Enter a server that exists at the start, or (with :meth:`created`) a new one. Writes no record."""
+        self.servers[server.name] = server
+        if server.host is not None:
+            self._arrive(server, server.host)
+
+    def created(self, server: Server, request: str | None) -> None:
+        """Enter a new server, and record it."""
+        self.add_server(server)
+        self.log.append(
+            records.ServerCreated(
+                self.env.now, server.name, server.uuid, server.project, server.flavor.name, request,
+                server.boot_from_volume,
+            )
+        )  # fmt: skip
+        self.record_server(server, request)
+
+    def save(
+        self,
+        server: Server,
+        request: str | None,
+        *,
+        vm_state: object = KEEP,
+        task_state: object = KEEP,
+        power_state: object = KEEP,
+        host: object = KEEP,
+    ) -> None:
+        """Change a server's states and host in one step, and record it if anything changed."""
+        changed = False
+        if vm_state is not KEEP and vm_state != server.vm_state:
+            server.vm_state = vm_state  # type: ignore[assignment]
+            changed = True
+        if task_state is not KEEP and task_state != server.task_state:
+            server.task_state = task_state  # type: ignore[assignment]
+            changed = True
+        if power_state is not KEEP and power_state != server.power_state:
+            server.power_state = power_state  # type: ignore[assignment]
+            changed = True
+        if host is not KEEP and host != server.host:
+            if server.host is not None:
+                self._leave(server, server.host)
+            server.host = host  # type: ignore[assignment]
+            if host is not None:
+                self._arrive(server, host)  # type: ignore[arg-type]
+            changed = True
+        if changed:
+            self.record_server(server, request)
+
+    def record_server(self, server: Server, request: str | None) -> None:
+        """Record a server as it now is."""
+        host = server.host
+        self.log.append(
+            records.ServerState(
+                self.env.now, server.name, server.vm_state, server.task_state, server.power_state,
+                None if host is None else self.hosts.names[host], server.flavor.name,
+                states.status(server.vm_state, server.task_state), server.locked_by is not None, request,
+            )
+        )  # fmt: skip
+
+    def delete_server(self, server: Server, request: str | None) -> None:
+        """The server is gone: vm_state deleted, no task, terminated."""
+        server.terminated = self.env.now
+        server.deleted = True
+        if server.host is not None:
+            self._leave(server, server.host)
+        server.vm_state, server.task_state = "deleted", None
+        self.log.append(records.ServerDeleted(self.env.now, server.name, request))
+
+    def fault(self, server: Server, code: int, message: str, details: str = "") -> None:
+        """Attach a fault to a server."""
+        server.fault = Fault(code, message, details, self.env.now)
+        self.log.append(records.ServerFault(self.env.now, server.name, code, message, details))
+
+    def _arrive(self, server: Server, host: int) -> None:
+        self.on_host.setdefault(host, {})[server.name] = server
+        self.hosts.instances[host] += 1
+
+    def _leave(self, server: Server, host: int) -> None:
+        del self.on_host[host][server.name]
+        self.hosts.instances[host] -= 1
+
+    # --- migrations
+
+    def create_migration(
+        self, server: Server, type: str, status: str, source: int | None, request: str | None, dest: int | None = None
+    ) -> MigrationRecord:
+        """A new migration record."""
+        number = len(self.migrations) + 1
+        migration = MigrationRecord(
+            number, named_uuid("migration", str(number)), server, type, status, source, self.env.now, request
+        )
+        migration.dest = dest
+        self.migrations.append(migration)
+        server.migrations.append(migration)
+        self._record_migration(migration)
+        return migration
+
+    def save_migration(self, migration: MigrationRecord, status: str, dest: object = KEEP) -> None:
+        """Set a migration's status (and destination), and record it; ``updated`` moves with every save."""
+        migration.status = status
+        if dest is not KEEP:
+            migration.dest = dest  # type: ignore[assignment]
+        migration.updated = self.env.now
+        self._record_migration(migration)
+
+    def _record_migration(self, migration: MigrationRecord) -> None:
+        names, source, dest = self.hosts.names, migration.source, migration.dest
+        self.log.append(
+            records.MigrationState(
+                self.env.now, migration.id, migration.server.name, migration.type, migration.status,
+                "" if source is None else names[source], None if dest is None else names[dest], migration.request,
+            )
+        )  # fmt: skip
+
+    # --- actions
+
+    def start_action(self, server: Server, action: str, context: Context) -> InstanceAction:
+        """An instance action begins."""
+        started = InstanceAction(action, context.request, context.who, context.project, self.env.now)
+        server.actions.append(started)
+        self.log.append(records.ActionStarted(self.env.now, server.name, action, context.request))
+        return started
+
+    def start_event(self, server: Server, request: str, event: str, host: str) -> ActionEvent:
+        """An event of the server's action of that request begins. (A request without an action has no row to hold it.)"""
+        started = ActionEvent(event, host, self.env.now)
+        for action in reversed(server.actions):
+            if action.request == request:
+                action.events.append(started)
+                break
+        self.log.append(records.EventStarted(self.env.now, server.name, request, event, host))
+        return started
+
+    def finish_event(self, server: Server, request: str, event: ActionEvent, error: str | None = None) -> None:
+        """An event ends, well or with ``error`` as its details; a failed event marks its action."""
+        event.finished = self.env.now
+        event.result = "Success" if error is None else "Error"
+        event.details = error
+        if error is not None:
+            for action in reversed(server.actions):
+                if action.request == request:
+                    action.message = "Error"
+                    break
+        self.log.append(
+            records.EventFinished(self.env.now, server.name, request, event.event, event.host, event.result, error)
+        )
+
+    def next_request_id(self) -> str:
+        """A request id that is the same in every run of the same scenario and seed."""
+        self._requests += 1
+        return f"req-{self._requests:08d}"

@@ -1,0 +1,105 @@
+"""A server (Nova: instance), passive: what it is and where, no clock.
+
+Only :class:`sim.model.database.Database` changes its states, only placement changes what it holds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sim.model import states
+from sim.model.flavor import Flavor, Image, Resources
+
+if TYPE_CHECKING:
+    from sim.model.action import InstanceAction
+    from sim.model.guest import Guest
+    from sim.model.migration_record import MigrationRecord
+
+NO_EXTRAS: dict[str, Any] = {}
+
+
+class Fault:
+    """A fault that Nova attached to a server."""
+
+    __slots__ = ("code", "created", "details", "message")
+
+    def __init__(self, code: int, message: str, details: str, created: float) -> None:
+        self.code, self.message, self.details, self.created = code, message, details, created
+
+
+class Server:
+    """One server. ``host`` is an index into :class:`sim.model.host.Hosts`, None without a host."""
+
+    __slots__ = (
+        "actions", "az", "boot_from_volume", "consumer", "deleted", "evacuated_from", "extras", "fault", "flavor",
+        "group", "guest", "held", "host", "image", "launched", "locked_by", "migrations", "name", "old_flavor",
+        "old_vm_state", "power_state", "project", "task_state", "terminated", "user", "uuid", "vm_state",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        uuid: str,
+        flavor: Flavor,
+        guest: Guest,
+        *,
+        project: str,
+        user: str,
+        image: Image | None,
+        host: int | None = None,
+        vm_state: str = "active",
+        task_state: str | None = None,
+        power_state: int = states.RUNNING,
+        boot_from_volume: bool = False,
+    ) -> None:
+        self.name = name
+        self.consumer = name
+        """Its name as a consumer of placement, and in the records."""
+        self.uuid = uuid
+        self.flavor = flavor
+        self.old_flavor: Flavor | None = None
+        """The flavor before a resize that waits for confirm or revert."""
+        self.guest = guest
+        """What runs in it: memory activity, shared between servers of a class."""
+        self.project, self.user = project, user
+        self.image = image
+        self.host = host
+        self.vm_state, self.task_state, self.power_state = vm_state, task_state, power_state
+        self.old_vm_state: str | None = None
+        """What it was before a resize, so that confirm and revert can bring it back."""
+        self.locked_by: str | None = None
+        """None, ``admin`` or ``owner``."""
+        self.fault: Fault | None = None
+        self.group: str | None = None
+        self.az: str | None = None
+        """The availability zone it is pinned to by its create request."""
+        self.boot_from_volume = boot_from_volume
+        self.deleted = False
+        self.launched = 0.0
+        self.terminated: float | None = None
+        self.evacuated_from: tuple[int, ...] = ()
+        """Hosts that still carry its leftovers after an evacuation."""
+        self.held: dict[int, Resources] = {}
+        """Host → what it holds there; written by placement alone."""
+        self.migrations: list[MigrationRecord] = []
+        self.actions: list[InstanceAction] = []
+        self.extras: dict[str, Any] = NO_EXTRAS
+        """Seldom-used things: scheduler hints, metadata, disk_used, cpu trace."""
+
+    @property
+    def status(self) -> str:
+        """The status that the API shows."""
+        return states.status(self.vm_state, self.task_state)
+
+    @property
+    def resources(self) -> Resources:
+        """What it takes of a host by its flavor; a server booted from volume takes no disk."""
+        return self.needs(self.flavor)
+
+    def needs(self, flavor: Flavor) -> Resources:
+        """What it would take with ``flavor``; a root disk on a volume takes none of the host's."""
+        disk_gb = flavor.disk_gb - flavor.root_gb if self.boot_from_volume else flavor.disk_gb
+        return (flavor.vcpus, flavor.memory_mb, disk_gb)
+
+    def __repr__(self) -> str:
+        return f"<Server {self.name} {self.status} on {self.host}>"
