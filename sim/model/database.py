@@ -5,7 +5,7 @@ Nothing is decided here. The clock is read only to stamp records.
 
 from __future__ import annotations
 
-import uuid as uuid_module
+import enum
 
 import simpy
 
@@ -18,15 +18,14 @@ from sim.model.host import Hosts
 from sim.model.migration_record import MigrationRecord
 from sim.model.server import Fault, Server
 
-_NAMESPACE = uuid_module.UUID("6d1f9a3c-55a4-4be0-9a4f-3c8f0b1f5e0a")
 
-KEEP = object()
-"""Marks an attribute that a save leaves as it is (None is a value)."""
+class Keep(enum.Enum):
+    """Marks an attribute that a save leaves as it is (None is a value)."""
+
+    KEEP = enum.auto()
 
 
-def named_uuid(kind: str, name: str) -> str:
-    """A UUID that is the same in every run."""
-    return str(uuid_module.uuid5(_NAMESPACE, f"{kind}/{name}"))
+KEEP = Keep.KEEP
 
 
 class Database:
@@ -66,28 +65,28 @@ class Database:
         server: Server,
         request: str | None,
         *,
-        vm_state: object = KEEP,
-        task_state: object = KEEP,
-        power_state: object = KEEP,
-        host: object = KEEP,
+        vm_state: str | Keep = KEEP,
+        task_state: str | Keep | None = KEEP,
+        power_state: int | Keep = KEEP,
+        host: int | Keep | None = KEEP,
     ) -> None:
         """Change a server's states and host in one step, and record it if anything changed."""
         changed = False
         if vm_state is not KEEP and vm_state != server.vm_state:
-            server.vm_state = vm_state  # type: ignore[assignment]
+            server.vm_state = vm_state
             changed = True
         if task_state is not KEEP and task_state != server.task_state:
-            server.task_state = task_state  # type: ignore[assignment]
+            server.task_state = task_state
             changed = True
         if power_state is not KEEP and power_state != server.power_state:
-            server.power_state = power_state  # type: ignore[assignment]
+            server.power_state = power_state
             changed = True
         if host is not KEEP and host != server.host:
             if server.host is not None:
                 self._leave(server, server.host)
-            server.host = host  # type: ignore[assignment]
+            server.host = host
             if host is not None:
-                self._arrive(server, host)  # type: ignore[arg-type]
+                self._arrive(server, host)
             changed = True
         if changed:
             self.record_server(server, request)
@@ -132,20 +131,18 @@ class Database:
     ) -> MigrationRecord:
         """A new migration record."""
         number = len(self.migrations) + 1
-        migration = MigrationRecord(
-            number, named_uuid("migration", str(number)), server, type, status, source, self.env.now, request
-        )
+        migration = MigrationRecord(number, server, type, status, source, self.env.now, request)
         migration.dest = dest
         self.migrations.append(migration)
         server.migrations.append(migration)
         self._record_migration(migration)
         return migration
 
-    def save_migration(self, migration: MigrationRecord, status: str, dest: object = KEEP) -> None:
+    def save_migration(self, migration: MigrationRecord, status: str, dest: int | Keep | None = KEEP) -> None:
         """Set a migration's status (and destination), and record it; ``updated`` moves with every save."""
         migration.status = status
         if dest is not KEEP:
-            migration.dest = dest  # type: ignore[assignment]
+            migration.dest = dest
         migration.updated = self.env.now
         self._record_migration(migration)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.model.flavor import Flavor, Resources
+from sim.model.identity import named_uuid
 
 if TYPE_CHECKING:
     from sim.model.server import Server
@@ -15,13 +16,13 @@ class MigrationRecord:
 
     __slots__ = (
         "consumer", "created", "dest", "held", "id", "new_flavor", "old_flavor", "request", "server", "source",
-        "status", "type", "updated", "uuid", "work",
+        "status", "type", "updated", "work",
     )  # fmt: skip
 
     def __init__(
-        self, id: int, uuid: str, server: Server, type: str, status: str, source: int | None, now: float, request: str | None
+        self, id: int, server: Server, type: str, status: str, source: int | None, now: float, request: str | None
     ) -> None:  # fmt: skip
-        self.id, self.uuid = id, uuid
+        self.id = id
         self.consumer = f"migration:{id}"
         self.server = server
         self.type = type
@@ -37,6 +38,11 @@ class MigrationRecord:
         """Host → what it holds there; written by placement alone."""
         self.work: Any = None
         """The operation under way that abort and force-complete speak to; None when there is none."""
+
+    @property
+    def uuid(self) -> str:
+        """Made when asked for: most migrations are never asked."""
+        return named_uuid("migration", str(self.id))
 
     def __repr__(self) -> str:
         return f"<Migration {self.id} {self.type} {self.status} of {self.server.name}>"

@@ -22,9 +22,7 @@ _BY_VM_STATE = {
 _RESIZING = ("resize_prep", "resize_migrating", "resize_migrated", "resize_finish")
 _BY_TASK_STATE: dict[tuple[str, str], str] = {
     **{("active", task): "REBOOT" for task in ("rebooting", "reboot_pending", "reboot_started")},
-    **{
-        ("active", task): "HARD_REBOOT" for task in ("rebooting_hard", "reboot_pending_hard", "reboot_started_hard")
-    },
+    **{("active", task): "HARD_REBOOT" for task in ("rebooting_hard", "reboot_pending_hard", "reboot_started_hard")},
     **{
         (vm_state, task): "REBUILD"
         for vm_state in ("active", "stopped", "error")
