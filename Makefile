@@ -1,0 +1,33 @@
+# The whole project from a fresh clone: python 3.11+, pip, git and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test check bench clean
+
+run: $(READY) ## imports an operator's exports, drains a rack, prints the answer
+	$(BIN)/novasim import openstack scenarios/openstack-export --nova-conf scenarios/openstack-export/nova.conf -o scenarios/imported_cloud.yaml
+	$(BIN)/novasim run scenarios/rack_drain.yaml --seed 7
+
+test: $(READY) ## passes the tests
+	$(BIN)/python -m pytest -n 2
+
+check: $(READY) ## everything: style, types, floors, tests
+	$(BIN)/ruff check sim tests benchmarks
+	$(BIN)/ruff format --check sim tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2
+
+bench: $(READY) ## drains of growing size: build, run, migrations per second, memory, growth
+	$(BIN)/python benchmarks/drain.py
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
