@@ -1,0 +1,1 @@
+"""Importers of OpenStack exports and of public traces."""
