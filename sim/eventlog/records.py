@@ -1,7 +1,7 @@
 """The records: facts of a run, one frozen type for each kind of fact.
 
-Everything before the log only writes them, everything after it only reads them. A record is made when the fact happens,
-and names things by the names users gave them. ``t`` is simulated seconds since the run began. Field order is the storage
+Everything before the log only writes them, everything after it only reads them. A record is made when the fact
+happens, and names things by the names users gave them. ``t`` is simulated seconds since the run began. Field order is the storage
 order; a change of it moves every digest.
 
 Bulk records (``…Present``) hold the cloud as it stood at the start, as columns: a million servers are one record.
@@ -293,7 +293,7 @@ class Step(Record, frozen=True):
     server: str
     request: str | None
     step: str
-    """``api``, ``conductor``, ``schedule``, ``pre_check``, ``queue``, ``pre_live_migration``, ``copy``, ``finish``, …"""
+    """``api``, ``conductor``, ``schedule``, ``pre_check``, ``queue``, ``pre_live_migration``, ``copy``, …"""
     host: str | None
     began: float
     outcome: str
@@ -387,7 +387,7 @@ class LinkState(Record, frozen=True):
 
 
 class HostState(Record, frozen=True):
-    """A host after a change: ``power`` is up, crashed, hung or rebooting; the rest is what Nova's service record says."""
+    """A host after a change: ``power`` as in up, crashed, hung, rebooting or cut_off; the rest is what Nova's service record says."""
 
     host: str
     power: str
@@ -407,6 +407,8 @@ class Operation(Record, frozen=True):
     outcome: str
     """``done``, ``partial``, ``failed``; empty while under way."""
     detail: str
+    servers: int = 0
+    """How many servers it is about, said when it begins."""
 
 
 class NeedsHuman(Record, frozen=True):

@@ -1,0 +1,96 @@
+"""One cloud and its clock: what a run drives to the end and a session drives by hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import simpy
+from simpy.events import Event
+
+from sim.eventlog.log import EventLog
+from sim.model.build import build
+from sim.model.plan import Plan
+from sim.scenario.spec import Scenario
+
+_BATCH = 2000
+"""Events between two looks at the wall clock and the caller's patience."""
+
+
+class Progress(NamedTuple):
+    """Where a run stands, for whoever watches it."""
+
+    now_s: float
+    """Simulated time."""
+    under_way: int
+    """Operations not finished."""
+    done: int
+    """Migrations that ended well."""
+    failed: int
+    """Migrations that ended badly."""
+    asked: int
+    """Servers the plan's operations will have asked to move, as far as is known."""
+    events_per_s: float
+    """Simulated events per wall second, lately."""
+    wall_s: float
+
+
+class Simulation:
+    """A scenario's cloud with its log, clock and plan. Nothing has happened yet."""
+
+    def __init__(self, scenario: Scenario, seed: int | None = None, *, explain: bool = False, plan: bool = True) -> None:
+        self.scenario = scenario
+        self.seed = scenario.run.seed if seed is None else seed
+        self.env = simpy.Environment()
+        self.log = EventLog()
+        self.cloud = build(scenario, self.seed, self.env, self.log, explain=explain)
+        self.plan = Plan(self.cloud, scenario) if plan else Plan(self.cloud, scenario.model_copy(
+            update={"plan": (), "faults": (), "workload": ()}))  # fmt: skip
+        self.plan.start()
+        self.events = 0
+
+    def advance(
+        self,
+        *,
+        until: Event | None = None,
+        idle: bool = False,
+        finished: bool = False,
+        deadline: float | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        """Step the clock until ``until`` has happened, nothing is under way (``idle``), the whole plan is over too
+        (``finished``), the ``deadline`` (simulated s) is reached, or nothing is left to happen.
+
+        With a deadline the clock ends at the deadline exactly, with what is due at it done.
+        """
+        env, cloud, plan = self.env, self.cloud, self.plan
+        started = time.perf_counter()
+        before = self.events
+        while True:
+            batch_end = self.events + _BATCH
+            while self.events < batch_end:
+                if until is not None and until.callbacks is None:
+                    return
+                if idle and cloud.under_way == 0 and plan.open == 0:
+                    return
+                if finished and cloud.under_way == 0 and plan.over:
+                    return
+                due = env.peek()
+                if deadline is not None and due > deadline:
+                    env.run(until=deadline) if deadline > env.now else None
+                    return
+                if due == float("inf"):
+                    return
+                env.step()
+                self.events += 1
+            if on_progress is not None:
+                wall = time.perf_counter() - started
+                on_progress(self.progress((self.events - before) / max(wall, 1e-9), wall))
+
+    def progress(self, events_per_s: float = 0.0, wall_s: float = 0.0) -> Progress:
+        """Where it stands now."""
+        done, failed = self.plan.counts()
+        return Progress(
+            self.env.now, self.cloud.under_way, done, failed, self.plan.asked, events_per_s, wall_s
+        )
