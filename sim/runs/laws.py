@@ -161,7 +161,9 @@ class CapacityLaw:
         """At the end of the log."""
         for consumer, status in self._finished:
             if self.held.get(consumer):
-                raise LawViolation("a finished move holds nothing", f"{consumer} is {status}, holds {self.held[consumer]}")
+                raise LawViolation(
+                    "a finished move holds nothing", f"{consumer} is {status}, holds {self.held[consumer]}"
+                )
 
 
 class ServerLaw:

@@ -17,7 +17,14 @@ class Result:
     """A finished (or, when interrupted, partial) run: scenario, seed, records, manifest."""
 
     def __init__(
-        self, scenario: Scenario, seed: int, records: Sequence[Record], *, simulated_s: float, partial: bool, checked: bool
+        self,
+        scenario: Scenario,
+        seed: int,
+        records: Sequence[Record],
+        *,
+        simulated_s: float,
+        partial: bool,
+        checked: bool,
     ) -> None:
         self.scenario, self.seed = scenario, seed
         self._records = records

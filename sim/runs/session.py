@@ -92,7 +92,9 @@ class Session:
     and :meth:`finish`. The scenario's plan happens as its times come, unless ``plan=False``.
     """
 
-    def __init__(self, scenario: Scenario, seed: int | None = None, *, explain: bool = False, plan: bool = True) -> None:
+    def __init__(
+        self, scenario: Scenario, seed: int | None = None, *, explain: bool = False, plan: bool = True
+    ) -> None:
         self._simulation = Simulation(scenario, seed, explain=explain, plan=plan)
         self._cloud = self._simulation.cloud
 
@@ -248,5 +250,3 @@ def _seconds(value: str | float) -> float:
     if value < 0:
         raise InputError([Issue("time", f"{value!r} is negative", "time only goes on")])
     return float(value)
-
-

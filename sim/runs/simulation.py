@@ -9,6 +9,7 @@ from typing import NamedTuple
 import simpy
 from simpy.events import Event
 
+from sim.eventlog import records
 from sim.eventlog.log import EventLog
 from sim.model.build import build
 from sim.model.plan import Plan
@@ -16,6 +17,8 @@ from sim.scenario.spec import Scenario
 
 _BATCH = 2000
 """Events between two looks at the wall clock and the caller's patience."""
+_DONE = frozenset({"completed", "finished", "done"})
+_FAILED = frozenset({"error", "failed", "cancelled"})
 
 
 class Progress(NamedTuple):
@@ -30,7 +33,7 @@ class Progress(NamedTuple):
     failed: int
     """Migrations that ended badly."""
     asked: int
-    """Servers the plan's operations will have asked to move, as far as is known."""
+    """Servers that the operations begun so far are about."""
     events_per_s: float
     """Simulated events per wall second, lately."""
     wall_s: float
@@ -39,7 +42,9 @@ class Progress(NamedTuple):
 class Simulation:
     """A scenario's cloud with its log, clock and plan. Nothing has happened yet."""
 
-    def __init__(self, scenario: Scenario, seed: int | None = None, *, explain: bool = False, plan: bool = True) -> None:
+    def __init__(
+        self, scenario: Scenario, seed: int | None = None, *, explain: bool = False, plan: bool = True
+    ) -> None:
         self.scenario = scenario
         self.seed = scenario.run.seed if seed is None else seed
         self.env = simpy.Environment()
@@ -49,6 +54,7 @@ class Simulation:
             update={"plan": (), "faults": (), "workload": ()}))  # fmt: skip
         self.plan.start()
         self.events = 0
+        self._tally = _Tally()
 
     def advance(
         self,
@@ -89,8 +95,27 @@ class Simulation:
                 on_progress(self.progress((self.events - before) / max(wall, 1e-9), wall))
 
     def progress(self, events_per_s: float = 0.0, wall_s: float = 0.0) -> Progress:
-        """Where it stands now."""
-        done, failed = self.plan.counts()
+        """Where it stands now, by the records written since the last look."""
+        self._tally.look(self.log.records)
         return Progress(
-            self.env.now, self.cloud.under_way, done, failed, self.plan.asked, events_per_s, wall_s
-        )
+            self.env.now, self.cloud.under_way, self._tally.done, self._tally.failed, self._tally.asked, events_per_s,
+            wall_s,
+        )  # fmt: skip
+
+
+class _Tally:
+    """Counts migrations by reading the log, so that the model need not count."""
+
+    def __init__(self) -> None:
+        self.done = self.failed = self.asked = 0
+        self._seen = 0
+
+    def look(self, written: list[records.Record]) -> None:
+        """Read what is new."""
+        for record in written[self._seen :]:
+            if isinstance(record, records.MigrationState):
+                self.done += record.status in _DONE
+                self.failed += record.status in _FAILED
+            elif isinstance(record, records.Operation):
+                self.asked += record.servers
+        self._seen = len(written)

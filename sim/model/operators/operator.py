@@ -38,9 +38,7 @@ class Operator:
         """A job begins."""
         self._jobs += 1
         job = Job(self._jobs, kind, target)
-        self.cloud.log.append(
-            records.Operation(self.cloud.env.now, job.number, kind, target, "begun", "", "", servers)
-        )
+        self.cloud.log.append(records.Operation(self.cloud.env.now, job.number, kind, target, "begun", "", "", servers))
         return job
 
     def end(self, job: Job, outcome: str = "done", detail: str = "") -> None:
@@ -84,5 +82,3 @@ def failure(server: Server, request: str) -> str:
     if server.migrations:
         return f"migration ended as {server.migrations[-1].status}"
     return "nothing happened"
-
-

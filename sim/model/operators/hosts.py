@@ -1,0 +1,113 @@
+"""What operators do to hosts: reboot them, roll through them, switch services, and what bad luck does to them."""
+
+from __future__ import annotations
+
+from sim.eventlog import records
+from sim.model.operators.drain import Drain
+from sim.model.operators.operator import Operator, Steps
+from sim.scenario.distribution import Dist
+from sim.scenario.spec import DrainStep, FailStep, LinkStep, RebootStep, RollingRebootStep, ServiceStep
+
+FAILURES = {"crash": "crashed", "hang": "hung", "network": "cut_off"}
+"""Kinds of failure that silence a host, and the power state each leaves."""
+
+
+class HostKeeper:
+    """Operations on hosts, each a generator in simulated time."""
+
+    def __init__(self, operator: Operator) -> None:
+        self.operator = operator
+        self.cloud = operator.cloud
+
+    def reboot(self, hosts: list[int], spec: RebootStep, target: str) -> Steps:
+        """All hosts at once go down, and come back each in its own time."""
+        job = self.operator.begin("reboot", target)
+        down = [self.cloud.env.process(self._reboot_one(host, spec.takes, spec.enable)) for host in hosts]
+        yield self.cloud.env.all_of(down)
+        self.operator.end(job)
+
+    def _reboot_one(self, host: int, takes: Dist, enable: bool) -> Steps:
+        name = self.cloud.hosts.names[host]
+        self.cloud.host_failed(host, "reboot", "rebooted by the operator")
+        yield self.cloud.env.timeout(self.cloud.streams.draw(takes, "reboot", name))
+        self.cloud.host_returned(host)
+        if enable and self.cloud.hosts.disabled[host]:
+            yield from self.cloud.door.service(host, disabled=False)
+
+    def rolling_reboot(self, hosts: list[int], spec: RollingRebootStep, target: str) -> Steps:
+        """Drain, reboot and bring back, ``batch`` hosts at a time. Hosts that could not be emptied are not rebooted."""
+        job = self.operator.begin("rolling_reboot", target)
+        skipped = []
+        for first in range(0, len(hosts), spec.batch):
+            batch = hosts[first : first + spec.batch]
+            names = tuple(self.cloud.hosts.names[host] for host in batch)
+            drain = DrainStep.model_validate({"hosts": names, **spec.drain})
+            yield from Drain(self.operator, batch, drain).run(", ".join(names))
+            empty = [host for host in batch if not self.cloud.db.on_host.get(host)]
+            skipped += [self.cloud.hosts.names[host] for host in batch if host not in empty]
+            yield self.cloud.env.all_of(
+                [self.cloud.env.process(self._reboot_one(host, spec.takes, True)) for host in empty]
+            )
+        detail = f"not rebooted, still holding servers: {', '.join(skipped)}" if skipped else ""
+        self.operator.end(job, "partial" if skipped else "done", detail)
+
+    def fail(self, hosts: list[int], spec: FailStep, target: str) -> Steps:
+        """Hosts fail together; each is repaired in its own time."""
+        job = self.operator.begin("fail", f"{target} ({spec.kind})")
+        for host in hosts:
+            self.break_host(host, spec.kind, spec.factor)
+        if spec.repair is not None:
+            repairs = [self.cloud.env.process(self._repair(host, spec.kind, spec.repair)) for host in hosts]
+            yield self.cloud.env.all_of(repairs)
+        self.operator.end(job)
+
+    def break_host(self, host: int, kind: str, factor: float) -> None:
+        """One host goes wrong."""
+        if kind == "slow":
+            self.cloud.set_slow(host, factor)
+        elif kind == "storage_stall":
+            self.cloud.host_stalled(host, True)
+        else:
+            self.cloud.host_failed(host, kind, f"failed: {kind}")
+
+    def mend_host(self, host: int, kind: str) -> None:
+        """One host is well again."""
+        if kind == "slow":
+            self.cloud.set_slow(host, 1.0)
+        elif kind == "storage_stall":
+            self.cloud.host_stalled(host, False)
+        else:
+            self.cloud.host_returned(host)
+
+    def _repair(self, host: int, kind: str, repair: Dist) -> Steps:
+        yield self.cloud.env.timeout(self.cloud.streams.draw(repair, "repair", self.cloud.hosts.names[host]))
+        self.mend_host(host, kind)
+
+    def service(self, hosts: list[int], spec: ServiceStep, target: str) -> Steps:
+        """Switch compute services."""
+        job = self.operator.begin("service", f"{target} {spec.set}")
+        for host in hosts:
+            if spec.set in {"enabled", "disabled"}:
+                yield from self.cloud.door.service(host, disabled=spec.set == "disabled", reason=spec.reason)
+            else:
+                yield from self.cloud.door.service(host, forced_down=spec.set == "forced_down")
+        self.operator.end(job)
+
+    def link(self, links: list[int], spec: LinkStep) -> Steps:
+        """Links get another capacity, for a while or for good."""
+        job = self.operator.begin("link", ", ".join(spec.links))
+        before = {link: self.cloud.flows.capacity(link) for link in links}
+        for link in links:
+            self.set_link(link, before[link] * spec.factor if spec.capacity is None and spec.factor is not None
+                          else spec.capacity or 0.0)  # fmt: skip
+        if spec.lasting is not None:
+            yield self.cloud.env.timeout(spec.lasting)
+            for link in links:
+                self.set_link(link, before[link])
+        self.operator.end(job)
+
+    def set_link(self, link: int, capacity_bps: float) -> None:
+        """Change one link, and record it."""
+        name = self.cloud.topology.links[link][0]
+        self.cloud.log.append(records.LinkState(self.cloud.env.now, name, capacity_bps))
+        self.cloud.flows.set_link_capacity(link, capacity_bps)

@@ -1,0 +1,67 @@
+"""Users: they create servers, keep them for a lifetime, and delete them. They knock on the door like anyone."""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Iterator
+from itertools import accumulate
+
+from sim.model.api.door import Call
+from sim.model.cloud import Cloud
+from sim.model.operators.operator import Steps
+from sim.scenario.importers.traces import Arrival, read_arrivals
+from sim.scenario.spec import WorkloadSpec
+
+
+class Workload:
+    """One stream of users."""
+
+    def __init__(self, cloud: Cloud, spec: WorkloadSpec) -> None:
+        self.cloud, self.spec = cloud, spec
+        weights = spec.flavors or dict.fromkeys(cloud.flavors, 1.0)
+        self._names = list(weights)
+        self._cumulative = list(accumulate(weights.values()))
+
+    def run(self) -> Steps:
+        """Arrivals until the count, the end of the trace or ``until``; each server lives on by itself."""
+        env, spec = self.cloud.env, self.spec
+        for number, arrival in enumerate(self._arrivals(), 1):
+            if spec.until is not None and arrival.t > spec.until:
+                return
+            if spec.count is not None and number > spec.count:
+                return
+            if arrival.t > env.now:
+                yield env.timeout(arrival.t - env.now)
+            env.process(self._server(f"{spec.name}-{number}", arrival))
+
+    def _arrivals(self) -> Iterator[Arrival]:
+        if self.spec.trace is not None:
+            yield from read_arrivals(self.spec.trace)
+            return
+        draw, name, now = self.cloud.streams.draw, self.spec.name, self.spec.first
+        while True:
+            now += draw(self.spec.every, "workload.every", name)
+            luck = self.cloud.streams.uniform("workload.flavor", name) * self._cumulative[-1]
+            flavor = self._names[bisect(self._cumulative, luck)]
+            yield Arrival(now, draw(self.spec.lifetime, "workload.lifetime", name), flavor)
+
+    def _server(self, name: str, arrival: Arrival) -> Steps:
+        """One server's life, from its user's side."""
+        spec, cloud = self.spec, self.cloud
+        body = {
+            "name": name, "flavorRef": arrival.flavor, "imageRef": spec.image or "", "networks": "none",
+            "metadata": {"novasim:activity": spec.activity, "novasim:boot_from": spec.boot_from},
+        }  # fmt: skip
+        create = Call(
+            server=None, body={"server": body}, microversion="2.90", roles=("member",), project=spec.project,
+            who=f"workload:{spec.name}",
+        )  # fmt: skip
+        answer = yield from cloud.door.request(create)
+        if answer.code >= 400:
+            return
+        yield cloud.env.timeout(arrival.lifetime)
+        delete = Call(
+            server=name, body=None, method="DELETE", microversion="2.90", roles=("member",), project=spec.project,
+            who=f"workload:{spec.name}",
+        )  # fmt: skip
+        yield from cloud.door.request(delete)
