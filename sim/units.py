@@ -129,3 +129,29 @@ def format_rate(rate_bps: float) -> str:
         if bits >= unit:
             return f"{bits / unit:.3g} {name}"
     return f"{bits:.0f} bit/s"
+
+
+def exact_seconds(seconds: float) -> str:
+    """Text that :func:`parse_seconds` reads back to the very same number, in a natural unit where that is exact."""
+    for factor, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        count = seconds / factor
+        if count >= 1 and count == int(count) and count * factor == seconds:
+            return f"{int(count)} {unit}"
+    return f"{seconds:.0f} s" if seconds == int(seconds) and abs(seconds) < 1e15 else f"{seconds!r} s"
+
+
+def exact_bytes(size: int) -> str:
+    """Text that :func:`parse_bytes` reads back to the very same number."""
+    for factor, unit in ((TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if size and size % factor == 0:
+            return f"{size // factor} {unit}"
+    return f"{size} B"
+
+
+def exact_rate(rate_bps: float) -> str:
+    """Text that :func:`parse_rate` reads back to the very same number; in bits where that is short."""
+    for factor, unit in ((10**9, "Gbit/s"), (10**6, "Mbit/s")):
+        text = f"{rate_bps * 8 / factor:.6g} {unit}"
+        if rate_bps * 8 >= factor and parse_rate(text) == rate_bps:
+            return text
+    return f"{rate_bps!r} B/s"

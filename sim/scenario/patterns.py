@@ -231,3 +231,23 @@ class HostIndex:
         if "{" in selector:
             name = expand(selector)[0]
         return closest(name if "{" in selector else selector, self.hosts)
+
+
+def match_hosts(
+    selectors: Sequence[str],
+    names: Sequence[str],
+    racks: Sequence[str],
+    zones: Sequence[str],
+    aggregates: dict[str, list[str]],
+) -> list[int]:
+    """Indices of the hosts that selectors mean, each once, in the hosts' order. ValueError when one matches nothing."""
+    index = HostIndex(names, {"rack": _grouped(racks, names), "aggregate": aggregates, "zone": _grouped(zones, names)})
+    at = {name: position for position, name in enumerate(names)}
+    return sorted(at[name] for name in index.select(selectors))
+
+
+def _grouped(labels: Sequence[str], names: Sequence[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for label, name in zip(labels, names, strict=True):
+        groups.setdefault(label, []).append(name)
+    return groups

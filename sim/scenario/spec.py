@@ -1,15 +1,18 @@
 """The scenario: what to simulate, frozen and typed. It knows no engine.
 
-Field names are the keys of the YAML file. Unknown keys are errors. Quantities are written with units and held in seconds,
-bytes and bytes per second. Numbered things are written as patterns: ``"r{r:01-04}-c{c:01-05}"`` makes 20 names, and other
-fields of the same entry may use ``{r}`` and ``{c}``.
+Field names are the keys of the YAML file. Unknown keys are errors. Quantities are written with units and held in
+seconds, bytes and bytes per second. Numbered things are written as patterns: ``"r{r:01-04}-c{c:01-05}"`` makes 20 names,
+and other fields of the same entry may use ``{r}`` and ``{c}``. ``extends: other.yaml`` at the top lays this file over
+another: mappings merge, lists are replaced, null takes an inherited key away.
+
+This docstring and those of the classes and fields are the reference page and the descriptions of the JSON Schema.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, Strict, WithJsonSchema
 
 from sim import units
 from sim.scenario.distribution import Dist
@@ -19,14 +22,24 @@ _TIME = {"type": ["string", "number"], "description": "a time with its unit, lik
 _SIZE = {"type": ["string", "number"], "description": "a size with its unit, like '64 GiB'"}
 _RATE = {"type": ["string", "number"], "description": "a rate with its unit, like '25 Gbit/s' or '110 MB/s'"}
 
-Seconds = Annotated[float, BeforeValidator(units.parse_seconds), WithJsonSchema(_TIME)]
-Bytes = Annotated[int, BeforeValidator(units.parse_bytes), WithJsonSchema(_SIZE)]
-Rate = Annotated[float, BeforeValidator(units.parse_rate), WithJsonSchema(_RATE)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, BeforeValidator(units.parse_seconds), WithJsonSchema(_TIME),
+                    PlainSerializer(units.exact_seconds, when_used="json-unless-none")]  # fmt: skip
+Bytes = Annotated[int, BeforeValidator(units.parse_bytes), WithJsonSchema(_SIZE),
+                  PlainSerializer(units.exact_bytes, when_used="json-unless-none")]  # fmt: skip
+Rate = Annotated[float, BeforeValidator(units.parse_rate), WithJsonSchema(_RATE),
+                 PlainSerializer(units.exact_rate, when_used="json-unless-none")]  # fmt: skip
+Whole = Annotated[int, Strict()]
+"""Not ``true``, not ``"8"``, not 8.5."""
+Number = Annotated[float, Strict()]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+FileName = Annotated[str, Field(json_schema_extra={"format": "path"})]
+"""A path, relative to the file that it is written in."""
 VmState = Literal[
     "active", "building", "paused", "suspended", "stopped", "rescued", "resized", "soft-delete", "deleted", "error",
     "shelved", "shelved_offloaded",
 ]  # fmt: skip
+
+ACTIVITY_CLASSES = ("idle", "web", "database", "in_memory", "hog")
 
 
 class Spec(BaseModel):
@@ -53,36 +66,36 @@ class HostSpec(Spec):
     name: str
     rack: str = "rack-1"
     """May use the pattern's placeholders: ``"rack-{r}"``."""
-    rack_size: int | None = Field(default=None, ge=1)
+    rack_size: Whole | None = Field(default=None, ge=1)
     """Instead of ``rack``: this many consecutive hosts share a rack (``rack-001``, ``rack-002``, …)."""
     zone: str | None = None
     """Availability zone; None is Nova's ``default_availability_zone``."""
-    vcpus: int = Field(ge=1)
+    vcpus: Whole = Field(ge=1)
     memory: Bytes
     disk: Bytes
-    reserved_vcpus: int = Field(default=0, ge=0)
+    reserved_vcpus: Whole = Field(default=0, ge=0)
     reserved_memory: Bytes | None = None
     """None: nova.conf's ``reserved_host_memory_mb``."""
     reserved_disk: Bytes | None = None
-    cpu_allocation_ratio: float | None = Field(default=None, gt=0)
-    ram_allocation_ratio: float | None = Field(default=None, gt=0)
-    disk_allocation_ratio: float | None = Field(default=None, gt=0)
+    cpu_allocation_ratio: Number | None = Field(default=None, gt=0)
+    ram_allocation_ratio: Number | None = Field(default=None, gt=0)
+    disk_allocation_ratio: Number | None = Field(default=None, gt=0)
     nic: Rate = 1.25e9
     migration_nic: Rate | None = None
     """A separate network for migrations; None shares ``nic``."""
     aggregates: tuple[str, ...] = ()
     traits: tuple[str, ...] = ()
-    numa_nodes: int = Field(default=1, ge=1)
-    pinned_vcpus: int = Field(default=0, ge=0)
+    numa_nodes: Whole = Field(default=1, ge=1)
+    pinned_vcpus: Whole = Field(default=0, ge=0)
     """How many host CPUs are set aside for pinned guests (PCPU)."""
     hypervisor_type: str = "QEMU"
-    hypervisor_version: int = 8002000
-    service_version: int | None = None
+    hypervisor_version: Whole = 8002000
+    service_version: Whole | None = None
     """Version of the compute service; None is that of the simulated release."""
     service: ServiceSpec = ServiceSpec()
     fails: tuple[Literal["live_migration_check", "resize_claim", "pre_live_migration", "build", "rebuild"], ...] = ()
     """What goes wrong on this host whenever it is asked for as a destination."""
-    slow: float = Field(default=1.0, gt=0)
+    slow: Number = Field(default=1.0, gt=0)
     """Its own work takes this many times as long."""
     power: str = "spec-hp-ml110-g5"
 
@@ -101,7 +114,7 @@ class FlavorSpec(Spec):
     """A flavor."""
 
     name: str
-    vcpus: int = Field(ge=1)
+    vcpus: Whole = Field(ge=1)
     memory: Bytes
     disk: Bytes
     ephemeral: Bytes = 0
@@ -135,7 +148,7 @@ class ServerSpec(Spec):
     """One server, or as many as the pattern in ``name`` makes (or ``count``)."""
 
     name: str
-    count: int | None = Field(default=None, ge=1)
+    count: Whole | None = Field(default=None, ge=1)
     """Without a pattern: makes ``name-1`` … ``name-COUNT``."""
     uuid: str | None = None
     flavor: str
@@ -163,7 +176,7 @@ class ServerSpec(Spec):
     metadata: dict[str, str] = {}
     disk_used: Fraction = 0.5
     """How full its local disks are."""
-    cpu_trace: str | None = None
+    cpu_trace: FileName | None = None
     """File with CPU utilisation over time (PlanetLab text or Parquet)."""
     resized_from: str | None = None
     """For ``vm_state: resized``: the host it came from; its migration record waits for confirm or revert."""
@@ -174,7 +187,7 @@ class GroupSpec(Spec):
 
     name: str
     policy: Literal["anti-affinity", "affinity", "soft-anti-affinity", "soft-affinity"]
-    rules: dict[str, int] = {}
+    rules: dict[str, Whole] = {}
     """``max_server_per_host`` for anti-affinity."""
 
 
@@ -182,10 +195,10 @@ class NetworkSpec(Spec):
     """The data network: leaf and spine by racks, a star, a ring of hosts, or a graph in a file."""
 
     kind: Literal["leaf_spine", "star", "ring", "graph"] = "leaf_spine"
-    oversubscription: float = Field(default=1.0, gt=0)
-    spines: int = Field(default=1, ge=1)
+    oversubscription: Number = Field(default=1.0, gt=0)
+    spines: Whole = Field(default=1, ge=1)
     ring_capacity: Rate | None = None
-    graph: str | None = None
+    graph: FileName | None = None
     """File of the graph: GraphML, or JSON node-link; nodes named as hosts, edges with ``capacity`` ("40 Gbit/s")."""
 
 
@@ -201,20 +214,23 @@ class StorageSpec(Spec):
 class NovaSpec(Spec):
     """Nova's options, as the operator has them."""
 
-    conf: str | None = None
-    """Path of a nova.conf."""
-    policy: str | None = None
+    conf: FileName | tuple[FileName, ...] | None = None
+    """Path of a nova.conf, or of several (later ones win), or of a folder of ``*.conf``."""
+    policy: FileName | None = None
     """Path of a policy.yaml or policy.json."""
     options: dict[str, Any] = {}
-    """``{resize_confirm_window: 60, libvirt: {…}}`` or ``{"libvirt.live_migration_downtime": 500}``; wins over ``conf``."""
+    """``{resize_confirm_window: 60, libvirt: {…}}`` or ``{"libvirt.live_migration_downtime": 500}``.
+
+    Wins over ``conf``; what has no group is of ``[DEFAULT]``.
+    """
 
 
 class PoolsSpec(Spec):
     """How many workers answer at each place; 0 is without limit."""
 
-    api: int = Field(default=0, ge=0)
-    conductor: int = Field(default=0, ge=0)
-    scheduler: int = Field(default=0, ge=0)
+    api: Whole = Field(default=0, ge=0)
+    conductor: Whole = Field(default=0, ge=0)
+    scheduler: Whole = Field(default=0, ge=0)
 
 
 class CloudSpec(Spec):
@@ -244,7 +260,7 @@ class RequestStep(Spec):
     """Server's name; None for a create (body ``{"server": {…}}``)."""
     body: dict[str, Any] | None = None
     method: Literal["POST", "DELETE"] = "POST"
-    migration: int | Literal["last"] | None = None
+    migration: Whole | Literal["last"] | None = None
     """For abort (``method: DELETE``) and ``{"force_complete": null}``: which migration of the server."""
     microversion: str = "2.1"
     roles: tuple[str, ...] = ("admin",)
@@ -262,14 +278,14 @@ class DrainStep(HostsStep):
 
     method: Literal["live", "cold", "auto"] = "auto"
     """auto: live for running and paused servers, cold for stopped ones."""
-    concurrency: int = Field(default=10, ge=1)
+    concurrency: Whole = Field(default=10, ge=1)
     """Servers under way at once, over all hosts."""
-    per_host: int | None = Field(default=None, ge=1)
+    per_host: Whole | None = Field(default=None, ge=1)
     """Servers under way at once, for each host; None is without limit of its own."""
     order: Literal["host", "smallest_first", "largest_first", "random"] = "host"
     disable: bool = True
     microversion: str = "2.90"
-    attempts: int = Field(default=1, ge=1)
+    attempts: Whole = Field(default=1, ge=1)
     """How often the operator asks for one server before leaving it to a human."""
     retry_after: Seconds = 30.0
     confirm: bool = True
@@ -289,17 +305,17 @@ class RebootStep(HostsStep):
 class RollingRebootStep(HostsStep):
     """Drain, reboot and bring back the hosts, ``batch`` at a time."""
 
-    batch: int = Field(default=1, ge=1)
+    batch: Whole = Field(default=1, ge=1)
     takes: Dist = Dist.model_validate({"constant": "5 min"})
     drain: dict[str, Any] = {}
     """Options of the drains, as in ``drain:`` without hosts."""
 
 
 class FailStep(HostsStep):
-    """Hosts fail: crash (guests die), hang (guests run, service silent), or lose their network; back after ``repair``."""
+    """Hosts fail: crash (guests die), hang (guests run, service silent), lose their network; back after ``repair``."""
 
     kind: Literal["crash", "hang", "network", "storage_stall", "slow"] = "crash"
-    factor: float = Field(default=10.0, gt=1)
+    factor: Number = Field(default=10.0, gt=1)
     """For ``slow``: how many times slower."""
     repair: Dist | None = None
     """None: it stays as it is until the end."""
@@ -311,7 +327,7 @@ class EvacuateStep(HostsStep):
     by: Literal["operator", "masakari"] = "operator"
     reaction: Dist = Dist.model_validate({"constant": 0})
     """Operator: how long until somebody starts, once the service is seen down."""
-    concurrency: int = Field(default=3, ge=1)
+    concurrency: Whole = Field(default=3, ge=1)
     force_down: bool = False
     microversion: str = "2.90"
     destination: str | None = None
@@ -330,7 +346,7 @@ class LinkStep(Spec):
     links: tuple[str, ...] = Field(min_length=1)
     """Link names or glob patterns, as ``novasim check`` prints them."""
     capacity: Rate | None = None
-    factor: float | None = Field(default=None, ge=0)
+    factor: Number | None = Field(default=None, ge=0)
     lasting: Seconds | None = None
 
 
@@ -364,7 +380,7 @@ class FaultSpec(Spec):
 
     hosts: tuple[str, ...] = ("*",)
     kind: Literal["crash", "hang", "network", "storage_stall", "slow"] = "crash"
-    factor: float = Field(default=10.0, gt=1)
+    factor: Number = Field(default=10.0, gt=1)
     every: Dist
     """Time between a host's failures."""
     repair: Dist
@@ -376,20 +392,21 @@ class WorkloadSpec(Spec):
     """Users who create servers and delete them again."""
 
     name: str
-    every: Dist
-    """Time between arrivals."""
-    lifetime: Dist
-    flavors: dict[str, float] = {}
+    every: Dist | None = None
+    """Time between arrivals; needed without ``trace``."""
+    lifetime: Dist | None = None
+    """How long a server lives; needed without ``trace``."""
+    flavors: dict[str, Number] = {}
     """Flavor → weight; empty: all alike."""
     first: Seconds = 0.0
     until: Seconds | None = None
-    count: int | None = Field(default=None, ge=1)
+    count: Whole | None = Field(default=None, ge=1)
     image: str | None = None
     boot_from: Literal["image", "volume"] = "image"
     activity: str = "idle"
     project: str = "demo"
-    trace: str | None = None
-    """Instead of ``every``/``lifetime``: a CSV or Parquet of arrivals (t, lifetime, flavor)."""
+    trace: FileName | None = None
+    """Instead of ``every`` and ``lifetime``: a CSV or Parquet of arrivals with the columns t, lifetime (s), flavor."""
 
 
 class RunSpec(Spec):
@@ -397,7 +414,7 @@ class RunSpec(Spec):
 
     duration: Seconds | None = None
     """None: until nothing is under way."""
-    seed: int = Field(default=1, ge=0)
+    seed: Whole = Field(default=1, ge=0)
 
 
 class Scenario(Spec):

@@ -1,0 +1,63 @@
+"""Files that a scenario names: made absolute from the file they are named in, and looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sim.errors import Issue
+from sim.scenario.patterns import closest
+from sim.scenario.tree import Key, Node, PathKeys, shown
+
+FILE_FIELDS: tuple[PathKeys, ...] = (
+    ("cloud", "nova", "conf"),
+    ("cloud", "nova", "policy"),
+    ("cloud", "network", "graph"),
+    ("cloud", "servers", "*", "cpu_trace"),
+    ("workload", "*", "trace"),
+)
+"""Where a scenario holds names of files; ``*`` is every entry of a list."""
+
+
+def nodes_at(tree: Node, field: PathKeys) -> Iterator[Node]:
+    """The scalar nodes of a field; a list in its place gives its items."""
+    yield from (node for _, node in _found(tree, field, ()))
+
+
+def _found(node: Node | None, field: PathKeys, path: PathKeys) -> Iterator[tuple[PathKeys, Node]]:
+    if node is None:
+        return
+    if not field:
+        if isinstance(node.value, list):
+            for index, item in enumerate(node.value):
+                yield (*path, index), item
+        elif node.value is not None and not isinstance(node.value, dict):
+            yield path, node
+        return
+    head: Key = field[0]
+    if head == "*":
+        for index, item in enumerate(node.value if isinstance(node.value, list) else ()):
+            yield from _found(item, field[1:], (*path, index))
+    else:
+        yield from _found(node.child(head), field[1:], (*path, head))
+
+
+def resolve_files(tree: Node, issues: list[Issue]) -> None:
+    """Make every name of a file absolute, in the tree; an issue for each that is not there."""
+    for field in FILE_FIELDS:
+        for path, node in list(_found(tree, field, ())):
+            if not isinstance(node.value, str):
+                continue  # the types will say so
+            base = Path.cwd() if node.file.startswith("--set") else Path(node.file).parent
+            target = (base / Path(node.value).expanduser()).resolve()
+            if "{" not in node.value and not target.exists():
+                siblings = sorted(one.name for one in target.parent.iterdir()) if target.parent.is_dir() else []
+                right = closest(target.name, siblings) if siblings else "its folder does not exist, or is empty"
+                issues.append(Issue(tree.where(path), f"no such file: {shown(str(target))}", right))
+            _replace(tree, path, Node(str(target), node.file, node.line))
+
+
+def _replace(tree: Node, path: PathKeys, node: Node) -> None:
+    parent = tree.at(path[:-1])
+    if parent is not None:
+        parent.value[path[-1]] = node
