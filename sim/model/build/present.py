@@ -1,0 +1,66 @@
+"""The first records of a log: the cloud as it stands at the start, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sim.eventlog import records
+from sim.model.aggregate import Aggregate, ServerGroup
+from sim.model.flavor import Flavor
+from sim.model.network.topology import Topology
+from sim.model.server import Server
+from sim.scenario.expand import HostRow
+
+
+def hosts(rows: Sequence[HostRow]) -> records.HostsPresent:
+    """All hosts."""
+    columns = (
+        "name", "rack", "zone", "vcpus", "memory_mb", "disk_gb", "cpu_ratio", "ram_ratio", "disk_ratio",
+        "reserved_vcpus", "reserved_memory_mb", "reserved_disk_gb", "power",
+    )  # fmt: skip
+    return records.HostsPresent(0.0, *([getattr(row, column) for row in rows] for column in columns))
+
+
+def aggregates(found: Iterable[Aggregate], names: Sequence[str]) -> records.AggregatesPresent:
+    """All aggregates with their hosts' names."""
+    found = list(found)
+    return records.AggregatesPresent(
+        0.0, [a.name for a in found], [a.zone for a in found], [[names[host] for host in a.hosts] for a in found]
+    )
+
+
+def flavors(found: Iterable[Flavor]) -> records.FlavorsPresent:
+    """All flavors."""
+    found = list(found)
+    return records.FlavorsPresent(
+        0.0, [f.name for f in found], [f.vcpus for f in found], [f.memory_mb for f in found], [f.disk_gb for f in found]
+    )
+
+
+def links(network: Topology) -> records.LinksPresent:
+    """All links."""
+    return records.LinksPresent(0.0, network.names, [capacity for _, capacity in network.links])
+
+
+def groups(found: Mapping[str, ServerGroup]) -> records.GroupsPresent:
+    """All server groups."""
+    return records.GroupsPresent(
+        0.0, list(found), [g.policy for g in found.values()], [list(g.members) for g in found.values()]
+    )
+
+
+def servers(found: Iterable[Server], names: Sequence[str]) -> records.ServersPresent:
+    """All servers. What they hold is what placement says they hold on their own host."""
+    columns: tuple[list[object], ...] = tuple([] for _ in range(12))
+    appends = [column.append for column in columns]
+    for server in found:
+        host = server.host
+        held = None if host is None else server.held.get(host)
+        values = (
+            server.name, server.uuid, server.project, server.flavor.name, None if host is None else names[host],
+            server.vm_state, server.task_state, server.power_state, server.status, server.locked_by is not None,
+            held is not None, 0 if held is None else held[2],
+        )  # fmt: skip
+        for append, value in zip(appends, values, strict=True):
+            append(value)
+    return records.ServersPresent(0.0, *columns)
