@@ -1,0 +1,61 @@
+"""Images on compute hosts: fetched once over the network, then kept; who needs one that is on its way waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from simpy.events import Event
+
+from sim.eventlog import records
+from sim.model.network.transfer import ByteCopy
+
+if TYPE_CHECKING:
+    from sim.model.cloud import Cloud
+    from sim.model.flavor import Image
+    from sim.model.server import Server
+
+
+class Images:
+    """Each host's image cache."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self._has: set[tuple[int, str]] = set()
+        self._coming: dict[tuple[int, str], Event] = {}
+
+    def fetch(self, host: int, image: Image | None, server: Server, request: str) -> Generator[Event, Any, None]:
+        """Make sure that the image is on the host."""
+        cloud = self.cloud
+        if image is None or self._cached(host, image):
+            return
+        key, began = (host, image.name), cloud.env.now
+        coming = self._coming.get(key)
+        if coming is not None and cloud.storage.image_cache:
+            yield coming
+            cloud.log.append(records.Waited(cloud.env.now, "image", server.name, request, began))
+            return
+        flow = cloud.flows.start(
+            ByteCopy(image.size_b, cloud.storage.image_rate), host, host, label=("image", server.name),
+            route=cloud.flows.topology.ingress(host),
+        )  # fmt: skip
+        self._coming[key] = flow.done
+        yield flow.done
+        if self._coming.get(key) is flow.done:
+            del self._coming[key]
+        if cloud.storage.image_cache:
+            self._has.add(key)
+        name = cloud.hosts.names[host]
+        cloud.log.append(records.Step(cloud.env.now, server.name, request, "image", name, began, "done"))
+
+    def _cached(self, host: int, image: Image) -> bool:
+        """An image that a server on the host was made from is there, too."""
+        if not self.cloud.storage.image_cache:
+            return False
+        key = (host, image.name)
+        if key not in self._has and any(
+            other.image is image and not other.boot_from_volume
+            for other in self.cloud.db.on_host.get(host, {}).values()
+        ):
+            self._has.add(key)
+        return key in self._has

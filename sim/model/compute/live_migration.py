@@ -1,0 +1,142 @@
+"""Live migrations on compute hosts: each host's queue, and the orders that reach a migration under way."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from sim.kernel.pool import Pool
+from sim.model.compute.live_limits import LiveLimits, local_disk_b
+from sim.model.compute.live_work import LiveWork, SourceDiedError, Steps
+from sim.model.context import Context
+from sim.model.exceptions import InvalidMigrationState, NoActiveMigrationForInstance, NovaException
+from sim.model.host import UP
+from sim.model.migration_record import MigrationRecord
+from sim.model.server import Server
+
+if TYPE_CHECKING:
+    from sim.model.action import ActionEvent
+    from sim.model.cloud import Cloud
+
+_MONITOR_S = 0.5
+"""How often Nova's monitor looks at a running migration."""
+_NO_JOB = "Requested operation is not valid: no job is active on the domain"
+
+
+class LiveMigrations:
+    """``compute.live_migration``: the source's part of every live migration."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self._limits = LiveLimits(cloud)
+        self._at_once = int(cloud.options["DEFAULT.max_concurrent_live_migrations"])
+        self._slots: dict[int, Pool] = {}
+        """Source host → its semaphore; a new one after each crash."""
+
+    def migrate(self, ctx: Context, server: Server, migration: MigrationRecord, block_migration: object) -> Steps:
+        """What the source does once the conductor has found a destination; never raises Nova's errors."""
+        cloud = self.cloud
+        source = migration.source
+        assert source is not None
+        if cloud.hosts.power[source] != UP:
+            boot = cloud.hosts.crashes[source]
+            yield from self._reach(migration)
+            if cloud.hosts.crashes[source] != boot:
+                self._nothing_to_move(ctx, server, migration)
+                return
+        event = cloud.db.start_event(server, ctx.request, "compute_live_migration", cloud.hosts.names[source])
+        cloud.db.save_migration(migration, "queued")
+        cloud.db.finish_event(server, ctx.request, event)
+        slots = self._slots.get(source)
+        if slots is None:
+            slots = self._slots[source] = Pool(cloud.env, self._at_once)
+        disk_b = 0.0
+        if not cloud.shared_storage and block_migration is not False:
+            disk_b = local_disk_b(server)
+        work = migration.work = LiveWork(cloud, self._limits, slots, ctx, migration, disk_b)
+        try:
+            yield from work.run()
+        except SourceDiedError:
+            pass
+        finally:
+            migration.work = None
+
+    def _nothing_to_move(self, ctx: Context, server: Server, migration: MigrationRecord) -> None:
+        """The source has started anew, the guest does not run: libvirt refuses, and Nova gives up on both."""
+        db = self.cloud.db
+        db.save_migration(migration, "error")
+        if not server.deleted:
+            db.save(server, ctx.request, vm_state="error", task_state=None)
+
+    def host_died(self, host: int) -> None:
+        """What ran on the host is gone; its queue with it."""
+        self._slots.pop(host, None)
+
+    def host_returned(self, host: int, request: str) -> None:
+        """nova-compute starts again: servers that it finds in the midst of a live migration are freed, claims are not."""
+        db = self.cloud.db
+        for server in list(db.on_host.get(host, {}).values()):
+            if server.task_state != "migrating":
+                continue
+            for migration in reversed(server.migrations):
+                if migration.status == "running" and migration.type == "live-migration":
+                    db.save_migration(migration, "error")
+                    break
+            db.save(server, request, task_state=None)
+
+    def abort(self, ctx: Context, server: Server, migration: MigrationRecord) -> Steps:
+        """``live_migration_abort`` on the source."""
+        yield from self._reach(migration)
+        db, event = self.cloud.db, self._event(ctx, server, migration, "compute_live_migration_abort")
+        work = migration.work
+        if isinstance(work, LiveWork):
+            queued = work.waiting is not None
+            if not work.abort():
+                self._fail(ctx, server, event, _NO_JOB, 500)
+                return
+            if queued:
+                work.give_back()
+                db.save(server, ctx.request, task_state=None)
+                db.save_migration(migration, "cancelled")
+        elif migration.status != "running":
+            wrong = InvalidMigrationState(
+                migration_id=migration.id, instance_uuid=server.uuid, state=migration.status,
+                method="abort live migration",
+            )  # fmt: skip
+            self._fail(ctx, server, event, str(wrong), wrong.code)
+            return
+        else:
+            self._fail(ctx, server, event, _NO_JOB, 500)
+            return
+        db.finish_event(server, ctx.request, event)
+
+    def force_complete(self, ctx: Context, server: Server, migration: MigrationRecord) -> Steps:
+        """``live_migration_force_complete`` on the source; it happens when the monitor looks next."""
+        yield from self._reach(migration)
+        event = self._event(ctx, server, migration, "compute_live_migration_force_complete")
+        work = migration.work
+        if not isinstance(work, LiveWork) or work.copy is None or work.stage != "copying":
+            error: NovaException = NoActiveMigrationForInstance(instance_id=server.uuid)
+            self._fail(ctx, server, event, str(error), error.code)
+            return
+        self.cloud.db.finish_event(server, ctx.request, event)
+        since = self.cloud.env.now - work.began
+        yield self.cloud.env.timeout(math.ceil(since / _MONITOR_S) * _MONITOR_S - since)
+        if work.stage == "copying":
+            yield from work.force_complete()
+
+    def _event(self, ctx: Context, server: Server, migration: MigrationRecord, name: str) -> ActionEvent:
+        host = migration.source
+        assert host is not None
+        return self.cloud.db.start_event(server, ctx.request, name, self.cloud.hosts.names[host])
+
+    def _reach(self, migration: MigrationRecord) -> Steps:
+        """A cast waits in the queue while the source is silent."""
+        host = migration.source
+        assert host is not None
+        while self.cloud.hosts.power[host] != UP:
+            yield self.cloud.failures.when_back(host)
+
+    def _fail(self, ctx: Context, server: Server, event: ActionEvent, message: str, code: int) -> None:
+        self.cloud.db.fault(server, code, message)
+        self.cloud.db.finish_event(server, ctx.request, event, message)

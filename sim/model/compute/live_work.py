@@ -1,0 +1,308 @@
+"""One live migration on its source host, from the queue to the end: what abort, force-complete and failures speak to."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from simpy.events import Event
+
+from sim.eventlog import records
+from sim.model.context import Context
+from sim.model.exceptions import MigrationError
+from sim.model.host import UP
+from sim.model.migration.precopy import PreCopy
+
+if TYPE_CHECKING:
+    from sim.kernel.pool import Pool
+    from sim.model.cloud import Cloud
+    from sim.model.compute.live_limits import LiveLimits
+    from sim.model.migration_record import MigrationRecord
+    from sim.model.network.flows import Flow
+    from sim.model.server import Server
+
+Steps = Generator[Event, object, None]
+_ENDS = {"completed": "completed", "aborted": "cancelled", "timed_out": "cancelled", "failed": "failed"}
+"""Outcome of the copy → status of the migration record."""
+
+
+class SourceDiedError(Exception):
+    """The host that does the work is gone, and the work with it: nothing more happens, nothing is written."""
+
+
+class LiveWork:
+    """A live migration under way. ``stage`` is queued, preparing, starting, copying, finishing or rolling_back."""
+
+    __slots__ = (
+        "aborted", "began", "boot", "cloud", "copy", "ctx", "dest", "disk_b", "flow", "limits", "migration", "server",
+        "slots", "source", "stage", "tail_s", "waiting",
+    )  # fmt: skip
+
+    def __init__(
+        self, cloud: Cloud, limits: LiveLimits, slots: Pool, ctx: Context, migration: MigrationRecord, disk_b: float
+    ) -> None:  # fmt: skip
+        self.cloud, self.limits, self.slots, self.ctx = cloud, limits, slots, ctx
+        self.migration, self.server = migration, migration.server
+        assert migration.source is not None
+        assert migration.dest is not None
+        self.source: int = migration.source
+        self.dest: int = migration.dest
+        self.boot = cloud.hosts.crashes[self.source]
+        self.disk_b = disk_b
+        self.stage = "queued"
+        self.aborted = False
+        self.waiting: Event | None = None
+        self.copy: PreCopy | None = None
+        self.flow: Flow | None = None
+        self.began = 0.0
+        """When the copy began."""
+        self.tail_s = 0.0
+        """Part of the downtime that is not memory."""
+
+    # --- stages -------------------------------------------------------------------------------------------------------
+
+    def run(self) -> Steps:
+        """Wait for the host's turn, then migrate. Raises SourceDiedError."""
+        cloud, server, request = self.cloud, self.server, self.ctx.request
+        waiting = self.slots.acquire()
+        if waiting is not None:
+            began = cloud.env.now
+            self.waiting = waiting
+            yield waiting
+            self.waiting = None
+            queue = f"live_migrations:{cloud.hosts.names[self.source]}"
+            cloud.log.append(records.Waited(cloud.env.now, queue, server.name, request, began))
+            if self.aborted:
+                return
+        try:
+            yield from self._check_source()
+            yield from self._migrate()
+        finally:
+            self.slots.release()
+
+    def _migrate(self) -> Steps:
+        if not (yield from self._prepare()):
+            return
+        if self.aborted:
+            yield from self._roll_back("cancelled")
+            return
+        cloud = self.cloud
+        cloud.db.save_migration(self.migration, "running")
+        self.stage = "starting"
+        yield from cloud.stages.host(cloud.timings.live_start, "live_start", self.source, self.server, self.ctx.request)
+        yield from self._check_source()
+        if self.aborted:
+            outcome = "aborted"
+        elif cloud.hosts.power[self.dest] in _UNREACHABLE:
+            outcome = "failed"
+        else:
+            outcome = yield from self._copy()
+        if outcome == "completed":
+            yield from self._finish()
+        else:
+            yield from self._roll_back(_ENDS[outcome])
+
+    def _prepare(self) -> Generator[Event, object, bool]:
+        """pre_live_migration on the destination. False if it failed; all is then cleaned up."""
+        cloud, server, dest, request = self.cloud, self.server, self.dest, self.ctx.request
+        db, hosts, began = cloud.db, cloud.hosts, cloud.env.now
+        self.stage = "preparing"
+        db.save_migration(self.migration, "preparing")
+        name = hosts.names[dest]
+        event = None
+        if hosts.power[dest] == UP:
+            event = db.start_event(server, request, "compute_pre_live_migration", name)
+        answered = yield from cloud.stages.host(
+            cloud.timings.pre_live_migration, "pre_live_migration", dest, server, request
+        )
+        error = None
+        if event is None or not answered:
+            yield from cloud.stages.no_answer(began)
+            error = "MessagingTimeout"
+        elif "pre_live_migration" in hosts.fails[dest]:
+            error = str(MigrationError(f"pre_live_migration fails on {name}"))
+            db.fault(server, 500, error)
+        if hosts.power[self.source] != UP or hosts.crashes[self.source] != self.boot:
+            yield from self._check_source()
+        if event is not None and answered:
+            db.finish_event(server, request, event, error)
+        if error is None:
+            return True
+        db.save_migration(self.migration, "error")
+        yield from self._roll_back("failed")
+        return False
+
+    def _copy(self) -> Generator[Event, object, str]:
+        """The copy, and the guest's move at its end. Returns the copy's outcome."""
+        cloud, server = self.cloud, self.server
+        env, topology = cloud.env, cloud.flows.topology
+        self.tail_s = cloud.streams.draw(cloud.timings.device_state, "device_state", server.name)
+        copy = PreCopy(
+            self.limits.memory(server), self.limits.limits(server, self.source, self.disk_b), self.disk_b
+        )
+        self.copy, self.began, self.stage = copy, env.now, "copying"
+        flow = self.flow = cloud.flows.start(
+            copy, self.source, self.dest, label=("live-migration", server.name),
+            route=topology.migration_route(self.source, self.dest),
+        )  # fmt: skip
+        after = self.limits.switches_after(server, self.disk_b)
+        if after < _NEVER:
+            cloud.cast(self._switch_after(after))
+        yield flow.done
+        self.stage = "finishing"
+        outcome = copy.outcome or "failed"
+        self._record_copy(copy, outcome)
+        if hosts_differ(cloud, self.source, self.boot):
+            yield from self._check_source()
+        if copy.mode != "postcopy":
+            if outcome == "completed":
+                yield env.timeout(self.tail_s)
+            if copy.stopped_at_s is not None:
+                began = self.began + copy.stopped_at_s
+                cloud.log.append(records.Downtime(env.now, server.name, began, "live-migration", self.ctx.request))
+        return outcome
+
+    def _record_copy(self, copy: PreCopy, outcome: str) -> None:
+        cloud, names, name = self.cloud, self.cloud.hosts.names, self.server.name
+        now, source, mode = cloud.env.now, names[self.source], copy.mode
+        downtime_s = copy.downtime_s
+        if outcome == "completed" or mode == "postcopy":
+            downtime_s += self.tail_s
+        cloud.log.append(
+            records.LiveCopy(
+                now, self.migration.id, name, source, names[self.dest], self.began, mode, outcome,
+                copy.rounds, copy.bytes_memory, copy.bytes_disk, downtime_s, copy.throttle,
+            )
+        )  # fmt: skip
+        done = "done" if outcome == "completed" else "failed" if outcome == "failed" else "aborted"
+        cloud.log.append(records.Step(now, name, self.ctx.request, "copy", source, self.began, done))
+
+    def _finish(self) -> Steps:
+        """The destination takes the server over; the source lets go."""
+        cloud, server, request = self.cloud, self.server, self.ctx.request
+        yield from cloud.stages.host(cloud.timings.live_finish, "live_finish", self.source, server, request)
+        if hosts_differ(cloud, self.source, self.boot):
+            yield from self._check_source()
+        db, hosts, dest = cloud.db, cloud.hosts, self.dest
+        if hosts.power[dest] != UP:
+            yield from cloud.stages.no_answer(cloud.env.now)
+            self._post_failed("MessagingTimeout", 500)
+            return
+        event = db.start_event(server, request, "compute_post_live_migration_at_destination", hosts.names[dest])
+        refused = self._refusal()
+        if refused is not None:
+            db.finish_event(server, request, event, refused)
+            self._post_failed(refused, 404 if server.deleted else 500)
+            return
+        db.save(server, request, host=dest, task_state=None)
+        db.finish_event(server, request, event)
+        db.save_migration(self.migration, "completed")
+        cloud.placement.release(self.migration, self.source)
+
+    def _refusal(self) -> str | None:
+        """Why the server's row will not take what is to be written, if somebody else has changed it meanwhile."""
+        server = self.server
+        if server.deleted:
+            return f"Instance {server.uuid} could not be found."
+        if server.task_state != "migrating":
+            actual = "None" if server.task_state is None else f"'{server.task_state}'"
+            return (
+                f"Conflict updating instance {server.uuid}. Expected: {{'task_state': ['migrating']}}. "
+                f"Actual: {{'task_state': {actual}}}"
+            )
+        return None
+
+    def _post_failed(self, message: str, code: int) -> None:
+        """The guest has moved, the bookkeeping broke off: the server is in error there, the source's share stays taken."""
+        db, server, request = self.cloud.db, self.server, self.ctx.request
+        if not server.deleted:
+            db.save(server, request, host=self.dest, task_state=None)
+            db.fault(server, code, message)
+        db.save_migration(self.migration, "error")
+        if not server.deleted:
+            db.save(server, request, vm_state="error", task_state=None)
+
+    def _roll_back(self, status: str) -> Steps:
+        """The server stays at the source; the destination is cleaned up."""
+        cloud, server, request = self.cloud, self.server, self.ctx.request
+        self.stage = "rolling_back"
+        yield from cloud.stages.host(cloud.timings.live_rollback, "live_rollback", self.source, server, request)
+        yield from self._check_source()
+        self.give_back()
+        refused = self._refusal()
+        if refused is not None:
+            cloud.db.save_migration(self.migration, "error")
+            if not server.deleted:
+                cloud.db.fault(server, 500, refused)
+                cloud.db.save(server, request, vm_state="error", task_state=None)
+            return
+        cloud.db.save(server, request, task_state=None)
+        cloud.db.save_migration(self.migration, status)
+
+    def give_back(self) -> None:
+        """The server holds what it held before; the destination's share is free again."""
+        placement, server = self.cloud.placement, self.server
+        if self.dest in server.held:
+            placement.release(server, self.dest)
+        if server.deleted:
+            placement.release_all(self.migration)
+        elif self.source in self.migration.held:
+            placement.move(self.migration, server, self.source)
+
+    def _check_source(self) -> Steps:
+        """Wait while the source cannot speak to anybody; raises SourceDiedError when what ran on it is gone."""
+        cloud = self.cloud
+        while cloud.hosts.crashes[self.source] == self.boot and cloud.hosts.power[self.source] != UP:
+            yield cloud.failures.when_back(self.source)
+        if cloud.hosts.crashes[self.source] != self.boot:
+            raise SourceDiedError
+
+    # --- from outside -------------------------------------------------------------------------------------------------
+
+    def abort(self) -> bool:
+        """Stop as soon as can be. False if it is too late. A queued one is out of the queue at once."""
+        if self.stage in {"finishing", "rolling_back"}:
+            return False
+        if self.waiting is not None:
+            self.slots.cancel(self.waiting)
+            self.aborted = True
+            self.waiting.succeed()
+        elif self.copy is not None and self.flow is not None:
+            aborted: list[bool] = []
+            copy = self.copy
+            self.cloud.flows.command(self.flow, lambda: aborted.append(copy.abort()))
+            return aborted[0]
+        else:
+            self.aborted = True
+        return True
+
+    def force_complete(self) -> Steps:
+        """What libvirt's monitor does at its next look: post-copy where permitted, else pause the guest."""
+        cloud, copy, flow = self.cloud, self.copy, self.flow
+        if copy is None or flow is None:
+            return
+        forced: list[bool] = []
+        cloud.flows.command(flow, lambda: forced.append(copy.force_complete()))
+        if forced[0] and copy.mode == "postcopy":
+            cloud.db.save_migration(self.migration, "running (post-copy)")
+            began = cloud.env.now
+            yield cloud.env.timeout(self.tail_s)
+            cloud.log.append(
+                records.Downtime(cloud.env.now, self.server.name, began, "live-migration", self.ctx.request)
+            )
+
+    def _switch_after(self, seconds: float) -> Steps:
+        """Nova's completion timeout where it means post-copy."""
+        yield self.cloud.env.timeout(seconds)
+        if self.stage == "copying":
+            yield from self.force_complete()
+
+
+_NEVER = float("inf")
+_UNREACHABLE = frozenset({"crashed", "rebooting", "cut_off"})
+"""Power states in which a host's hypervisor cannot be reached; a hung host's can."""
+
+
+def hosts_differ(cloud: Cloud, host: int, boot: int) -> bool:
+    """Whether a host is not up, or was down since its ``boot``-th crash."""
+    return cloud.hosts.power[host] != UP or cloud.hosts.crashes[host] != boot

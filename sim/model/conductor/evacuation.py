@@ -1,0 +1,78 @@
+"""Evacuation in the conductor: a destination for a server whose host is down."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from simpy.events import Event
+
+from sim.model.context import Context
+from sim.model.exceptions import NoValidHost, NovaException
+from sim.model.migration_record import MigrationRecord
+from sim.model.scheduler.request import SchedulerRequest
+from sim.model.server import Server
+from sim.model.stages import CONDUCTOR
+
+if TYPE_CHECKING:
+    from sim.model.cloud import Cloud
+
+Steps = Generator[Event, Any, None]
+
+
+class Evacuation:
+    """``conductor.evacuation``."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+
+    def rebuild(
+        self, ctx: Context, server: Server, migration: MigrationRecord, host: int | None, force: bool, target_stopped: bool
+    ) -> Steps:  # fmt: skip
+        """From the door's order to the rebuilt server.
+
+        ``host`` with ``force`` bypasses the scheduler; without it is the only one the scheduler may choose.
+        """
+        cloud = self.cloud
+        db, request, workers = cloud.db, ctx.request, cloud.pools.conductor
+        cloud.compute.rebuilding.expect(migration)
+        yield from cloud.stages.worker(workers, "conductor", cloud.timings.conductor, server, request)
+        workers.release()
+        event = db.start_event(server, request, "rebuild_server", CONDUCTOR)
+        try:
+            if force and host is not None:
+                dest = self._take(server, host)
+            else:
+                dest = yield from self._schedule(ctx, server, host)
+        except NovaException as error:
+            message = str(error)
+            if force:
+                db.save(server, request, task_state=None)
+                db.fault(server, error.code, message)
+                db.save_migration(migration, "error")
+            else:
+                db.save_migration(migration, "error")
+                db.save(server, request, vm_state="error", task_state=None)
+                db.fault(server, error.code, message)
+            db.finish_event(server, request, event, message)
+            return
+        db.finish_event(server, request, event)
+        yield from cloud.compute.rebuilding.rebuild(ctx, server, migration, dest, target_stopped)
+
+    def _take(self, server: Server, host: int) -> int:
+        if not self.cloud.placement.claim(server, host, server.resources):
+            raise NoValidHost(
+                f"Unable to move instance {server.uuid} to host {self.cloud.hosts.names[host]}. "
+                "There is not enough capacity on the host for the instance."
+            )
+        return host
+
+    def _schedule(self, ctx: Context, server: Server, host: int | None) -> Generator[Event, Any, int]:
+        cloud, workers = self.cloud, self.cloud.pools.scheduler
+        yield from cloud.stages.worker(workers, "scheduler", cloud.timings.scheduler, server, ctx.request)
+        try:
+            ignore = () if server.host is None else (server.host,)
+            wanted = SchedulerRequest.for_move(server, request=ctx.request, ignore=ignore, requested_host=host)
+            return int(cloud.scheduler.select(wanted, 0).chosen)
+        finally:
+            workers.release()

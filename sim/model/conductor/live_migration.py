@@ -1,0 +1,207 @@
+"""Live migration in the conductor: checks in Nova's order, then destination after destination until one is fit."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from simpy.events import Event
+
+from sim.model import states
+from sim.model.context import Context
+from sim.model.exceptions import (
+    ComputeServiceUnavailable,
+    DestinationHypervisorTooOld,
+    InstanceInvalidState,
+    InvalidHypervisorType,
+    MaxRetriesExceeded,
+    MigrationPreCheckError,
+    NoValidHost,
+    NovaException,
+    UnableToMigrateToSelf,
+)
+from sim.model.host import UP
+from sim.model.migration_record import MigrationRecord
+from sim.model.scheduler.request import SchedulerRequest
+from sim.model.server import Server
+from sim.model.stages import CONDUCTOR
+
+if TYPE_CHECKING:
+    from sim.model.cloud import Cloud
+
+Steps = Generator[Event, Any, None]
+_POWER_NAMES = {number: name for name, number in states.POWER_STATES.items()}
+_RETRIED = (MigrationPreCheckError, InvalidHypervisorType, DestinationHypervisorTooOld)
+"""What makes the conductor try the next destination."""
+
+
+class LiveMigrationConductor:
+    """``conductor.live_migration``."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self._max_retries = int(cloud.options["DEFAULT.migrate_max_retries"])
+        self._any_version = bool(cloud.options["workarounds.skip_hypervisor_version_check_on_lm"])
+
+    def live_migrate(
+        self, ctx: Context, server: Server, host: int | None, block_migration: object, force: bool, asynchronous: bool
+    ) -> Steps:  # fmt: skip
+        """From the door's order to the source's work.
+
+        ``host`` with ``force`` bypasses the scheduler, without it is the only one the scheduler may choose. Asynchronous:
+        this process carries on with the source's part, and errors end in records. Otherwise raises NovaException towards the
+        door after the records, and the source's part is cast.
+        """
+        cloud = self.cloud
+        db, request, workers = cloud.db, ctx.request, cloud.pools.conductor
+        yield from cloud.stages.worker(workers, "conductor", cloud.timings.conductor, server, request)
+        workers.release()
+        name = "conductor_live_migrate_instance" if asynchronous else "conductor_migrate_server"
+        event = db.start_event(server, request, name, CONDUCTOR)
+        forced = host if force else None
+        migration = db.create_migration(server, "live-migration", "accepted", server.host, request, forced)
+        try:
+            if forced is None:
+                dest = yield from self._find(ctx, server, migration, host)
+            else:
+                yield from self._take(ctx, server, migration, forced)
+                dest = forced
+        except NovaException as error:
+            message = str(error)
+            self._give_back(server, migration)
+            db.save(server, request, task_state=None)
+            db.fault(server, error.code, message)
+            db.save_migration(migration, "error")
+            db.finish_event(server, request, event, message)
+            if asynchronous:
+                return
+            raise
+        db.save_migration(migration, "accepted", dest)
+        db.finish_event(server, request, event)
+        work = cloud.compute.live_migration.migrate(ctx, server, migration, block_migration)
+        if asynchronous:
+            yield from work
+        else:
+            cloud.cast(work, server)
+
+    # --- checks -------------------------------------------------------------------------------------------------------
+
+    def _begin(self, server: Server, migration: MigrationRecord) -> int:
+        """What must be so before any destination is looked at; then the record holds the source's share."""
+        if server.power_state not in (states.RUNNING, states.PAUSED):
+            raise InstanceInvalidState(
+                instance_uuid=server.uuid, attr="power_state", state=_POWER_NAMES[server.power_state],
+                method="live migrate",
+            )  # fmt: skip
+        source = migration.source
+        assert source is not None
+        self._check_up(source)
+        if source in server.held:
+            self.cloud.placement.move(server, migration, source)
+        return source
+
+    def _check_up(self, host: int) -> None:
+        if not self.cloud.service_group.is_up(host):
+            raise ComputeServiceUnavailable(host=self.cloud.hosts.names[host])
+
+    def _check_compatible(self, source: int, dest: int) -> None:
+        hosts = self.cloud.hosts
+        if hosts.hypervisor_type[source] != hosts.hypervisor_type[dest]:
+            raise InvalidHypervisorType()
+        if not self._any_version and hosts.hypervisor_version[source] > hosts.hypervisor_version[dest]:
+            raise DestinationHypervisorTooOld()
+
+    def _give_back(self, server: Server, migration: MigrationRecord) -> None:
+        placement = self.cloud.placement
+        for host in list(migration.held):
+            placement.move(migration, server, host)
+
+    # --- the scheduler's choice ---------------------------------------------------------------------------------------
+
+    def _find(
+        self, ctx: Context, server: Server, migration: MigrationRecord, host: int | None
+    ) -> Generator[Event, Any, int]:
+        """A destination that the scheduler chose and that passed its pre-check; its share is claimed."""
+        cloud, timings, workers = self.cloud, self.cloud.timings, self.cloud.pools.scheduler
+        source = self._begin(server, migration)
+        attempted = [source]
+        while True:
+            self._check_retries(server, migration, len(attempted) - 1)
+            yield from cloud.stages.worker(workers, "scheduler", timings.scheduler, server, ctx.request)
+            try:
+                wanted = SchedulerRequest.for_move(
+                    server, request=ctx.request, ignore=tuple(attempted), requested_host=host, attempt=len(attempted)
+                )
+                dest = cloud.scheduler.select(wanted, 0).chosen
+            finally:
+                workers.release()
+            try:
+                self._check_compatible(source, dest)
+                yield from self._check_on_host(ctx, server, dest, source)
+            except _RETRIED:
+                attempted.append(dest)
+                cloud.placement.release(server, dest)
+            else:
+                return dest
+
+    def _check_retries(self, server: Server, migration: MigrationRecord, retries: int) -> None:
+        if self._max_retries not in {-1} and retries > self._max_retries:
+            self.cloud.db.save_migration(migration, "failed")
+            raise MaxRetriesExceeded(
+                f"Exceeded max scheduling retries {retries} for instance {server.uuid} during live migration"
+            )
+
+    # --- the named host -----------------------------------------------------------------------------------------------
+
+    def _take(self, ctx: Context, server: Server, migration: MigrationRecord, dest: int) -> Steps:
+        """The destination was forced: few checks, no second try."""
+        cloud = self.cloud
+        source = self._begin(server, migration)
+        name = cloud.hosts.names[dest]
+        if dest == source:
+            raise UnableToMigrateToSelf(instance_id=server.uuid, host=name)
+        self._check_up(dest)
+        total, ratio, used = cloud.placement.memory(dest)
+        free = total * ratio - used
+        needed = server.flavor.memory_mb
+        if free <= needed:
+            raise MigrationPreCheckError(
+                f"Unable to migrate {server.uuid} to {name}: Lack of memory(host:{free} <= instance:{needed})"
+            )
+        self._check_compatible(source, dest)
+        if not cloud.placement.claim(server, dest, server.resources):
+            raise NoValidHost(f"Unable to move instance {server.uuid} to host {name}. There is not enough capacity on "
+                              "the host for the instance.")  # fmt: skip
+        try:
+            yield from self._check_on_host(ctx, server, dest, source)
+        except NovaException:
+            cloud.placement.release(server, dest)
+            raise
+
+    # --- on the destination -------------------------------------------------------------------------------------------
+
+    def _check_on_host(self, ctx: Context, server: Server, dest: int, source: int) -> Steps:
+        """check_can_live_migrate_destination, which asks the source in its turn. Raises MigrationPreCheckError."""
+        cloud, request = self.cloud, ctx.request
+        db, hosts, began = cloud.db, cloud.hosts, cloud.env.now
+        name = hosts.names[dest]
+        if "live_migration_check" in hosts.fails[dest]:
+            yield from cloud.stages.host(cloud.timings.pre_check, "pre_check", dest, server, request)
+            raise MigrationPreCheckError(f"live migration check fails on {name}")
+        if hosts.power[dest] != UP:
+            yield from cloud.stages.no_answer(began)
+            raise MigrationPreCheckError(f"Timeout while checking if we can live migrate to host: {name}")
+        there = db.start_event(server, request, "compute_check_can_live_migrate_destination", name)
+        here = None
+        if hosts.power[source] == UP:
+            here = db.start_event(
+                server, request, "compute_check_can_live_migrate_source", hosts.names[source]
+            )
+        answered = yield from cloud.stages.host(cloud.timings.pre_check, "pre_check", dest, server, request)
+        if not answered or here is None or hosts.power[source] != UP:
+            yield from cloud.stages.no_answer(began)
+            if answered:
+                db.finish_event(server, request, there, "MessagingTimeout")
+            raise MigrationPreCheckError(f"Timeout while checking if we can live migrate to host: {name}")
+        db.finish_event(server, request, here)
+        db.finish_event(server, request, there)
