@@ -1,7 +1,8 @@
 """Plays a recorded life of a server in the simulator and says where the two differ.
 
-A recording is a case of real Nova's: steps (requests, hosts going down, time passing), each with the answer, the ordered
-events, and the state after it. Which of several equal hosts Nova took was chance; the player makes the same ones the best.
+A recording is a case of real Nova's: steps (requests, hosts going down, time passing), each with the answer, the
+ordered events, and the state after it. Which of several equal hosts Nova took was chance; the player makes the same
+ones the best.
 """
 
 from __future__ import annotations
@@ -23,12 +24,9 @@ _WORDS = (
     (re.compile(r"oracle: no room on ([\w-]+)"), r"resize claim fails on \1"),
 )
 """How the recording's own faults are worded there and here."""
+_COLUMNS = ("vm_state", "task_state", "power_state", "host", "locked")
 Case = Mapping[str, Any]
 Fact = tuple[object, ...]
-
-
-class Difference(Exception):
-    """Recording and simulation differ: at which step, in what."""
 
 
 def play(case: Case) -> list[str]:
@@ -101,7 +99,7 @@ def scenario_of(case: Case) -> dict[str, Any]:
 
 
 def _verb(step: str) -> str:
-    return step if step in _STEPS else step.split()[0]
+    return step if step in _STEPS else step.split(maxsplit=1)[0]
 
 
 def _microversion(case: Case) -> str:
@@ -267,8 +265,7 @@ def _happened(session: Session, before: int) -> Iterator[Fact]:
     last: dict[str, object] = {}
     for number, record in enumerate(every):
         if isinstance(record, r.ServersPresent):
-            last = {"vm_state": record.vm_state[0], "task_state": record.task_state[0],
-                    "power_state": record.power_state[0], "host": record.host[0], "locked": record.locked[0]}  # fmt: skip
+            last = {name: getattr(record, name)[0] for name in _COLUMNS}
         elif isinstance(record, r.ServerState):
             now = {name: getattr(record, name) for name in last}
             changed = {name: value for name, value in now.items() if last[name] != value}

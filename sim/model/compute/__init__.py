@@ -1,0 +1,1 @@
+"""Compute hosts: what each operation does on them, stage by stage."""

@@ -73,7 +73,7 @@ class LiveMigrations:
         self._slots.pop(host, None)
 
     def host_returned(self, host: int, request: str) -> None:
-        """nova-compute starts again: servers that it finds in the midst of a live migration are freed, claims are not."""
+        """nova-compute starts again: servers found in the midst of a live migration are freed; claims are not."""
         db = self.cloud.db
         for server in list(db.on_host.get(host, {}).values()):
             if server.task_state != "migrating":

@@ -1,4 +1,4 @@
-"""One live migration on its source host, from the queue to the end: what abort, force-complete and failures speak to."""
+"""One live migration on its source, from the queue to the end: what abort, force-complete and failures speak to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sim.model.compute.live_limits import LiveLimits
     from sim.model.migration_record import MigrationRecord
     from sim.model.network.flows import Flow
-    from sim.model.server import Server
 
 Steps = Generator[Event, object, None]
 _ENDS = {"completed": "completed", "aborted": "cancelled", "timed_out": "cancelled", "failed": "failed"}
@@ -213,7 +212,7 @@ class LiveWork:
         return None
 
     def _post_failed(self, message: str, code: int) -> None:
-        """The guest has moved, the bookkeeping broke off: the server is in error there, the source's share stays taken."""
+        """The guest has moved, the bookkeeping broke off: the server is in error there; the source's share stays."""
         db, server, request = self.cloud.db, self.server, self.ctx.request
         if not server.deleted:
             db.save(server, request, host=self.dest, task_state=None)

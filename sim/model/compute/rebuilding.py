@@ -67,14 +67,14 @@ class Rebuilding:
         duration = cloud.streams.draw(cloud.timings.rebuild, "rebuild", server.name) * cloud.hosts.slow[dest]
         db.save(server, request, task_state="rebuild_block_device_mapping")
         yield cloud.env.timeout(_MAPPING * duration)
-        yield from self._check(server, dest, boot)
+        yield from self._check(dest, boot)
         if self._gone(ctx, server, migration, event):
             return
         db.save(server, request, task_state="rebuild_spawning")
         if not (cloud.shared_storage or server.boot_from_volume):
             yield from cloud.images.fetch(dest, server.image, server, request)
         yield cloud.env.timeout((1 - _MAPPING) * duration)
-        yield from self._check(server, dest, boot)
+        yield from self._check(dest, boot)
         fails = "rebuild" in cloud.hosts.fails[dest]
         name = cloud.hosts.names[dest]
         cloud.log.append(
@@ -96,7 +96,7 @@ class Rebuilding:
         db.save(server, request, task_state="powering-off")
         event = db.start_event(server, request, "compute_stop_instance", cloud.hosts.names[dest])
         yield from cloud.stages.host(cloud.timings.stop, "stop", dest, server, request)
-        yield from self._check(server, dest, boot)
+        yield from self._check(dest, boot)
         db.save(server, request, vm_state="stopped", task_state=None, power_state=states.SHUTDOWN)
         db.finish_event(server, request, event)
 
@@ -113,7 +113,7 @@ class Rebuilding:
             server.evacuated_from += (source,)
         cloud.failures.evacuated(server, source)
 
-    def _check(self, server: Server, dest: int, boot: int) -> Steps:
+    def _check(self, dest: int, boot: int) -> Steps:
         """Wait while the host cannot speak to anybody; raises SourceDiedError when its work is gone."""
         hosts = self.cloud.hosts
         while hosts.crashes[dest] == boot and hosts.power[dest] != UP:

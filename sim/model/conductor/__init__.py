@@ -1,0 +1,1 @@
+"""The conductor: operations that choose hosts and tie computes together."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simpy.events import Event
 
 from sim.model.context import Context
-from sim.model.exceptions import NoValidHost, NovaException
+from sim.model.exceptions import NovaException, NoValidHost
 from sim.model.migration_record import MigrationRecord
 from sim.model.scheduler.request import SchedulerRequest
 from sim.model.server import Server
@@ -27,7 +27,8 @@ class Evacuation:
         self.cloud = cloud
 
     def rebuild(
-        self, ctx: Context, server: Server, migration: MigrationRecord, host: int | None, force: bool, target_stopped: bool
+        self, ctx: Context, server: Server, migration: MigrationRecord, host: int | None, force: bool,
+        target_stopped: bool,
     ) -> Steps:  # fmt: skip
         """From the door's order to the rebuilt server.
 

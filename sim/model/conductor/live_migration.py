@@ -16,8 +16,8 @@ from sim.model.exceptions import (
     InvalidHypervisorType,
     MaxRetriesExceeded,
     MigrationPreCheckError,
-    NoValidHost,
     NovaException,
+    NoValidHost,
     UnableToMigrateToSelf,
 )
 from sim.model.host import UP
@@ -48,9 +48,9 @@ class LiveMigrationConductor:
     ) -> Steps:  # fmt: skip
         """From the door's order to the source's work.
 
-        ``host`` with ``force`` bypasses the scheduler, without it is the only one the scheduler may choose. Asynchronous:
-        this process carries on with the source's part, and errors end in records. Otherwise raises NovaException towards the
-        door after the records, and the source's part is cast.
+        ``host`` with ``force`` bypasses the scheduler, without it is the only one the scheduler may choose.
+        Asynchronous: this process carries on with the source's part, and errors end in records. Otherwise raises
+        NovaException towards the door after the records, and the source's part is cast.
         """
         cloud = self.cloud
         db, request, workers = cloud.db, ctx.request, cloud.pools.conductor
