@@ -40,6 +40,8 @@ _LIVE = {
     "preparing": {"running", "error", "failed", "cancelled"},
     "running": {"running", "completed", "error", "failed", "cancelled", "running (post-copy)"},
     "running (post-copy)": {"completed", "error", "failed"},
+    "failed": {"error"},
+    "error": {"failed"},
 }
 _COLD = {
     None: {"pre-migrating"},
@@ -53,9 +55,10 @@ _COLD = {
 }
 _EVACUATION = {
     None: {"accepted"},
-    "accepted": {"accepted", "pre-migrating", "error", "failed", "done"},
-    "pre-migrating": {"pre-migrating", "done", "error", "failed"},
+    "accepted": {"accepted", "pre-migrating", "error", "failed", "done", "completed"},
+    "pre-migrating": {"pre-migrating", "done", "error", "failed", "completed"},
     "done": {"completed"},
+    "completed": {"pre-migrating", "done", "failed", "error"},
 }
 LEGAL_MIGRATIONS: Mapping[str, Mapping[str | None, set[str]]] = {
     "live-migration": _LIVE, "migration": _COLD, "resize": _COLD, "evacuation": _EVACUATION,
@@ -219,7 +222,12 @@ class MigrationLaw:
 
     def handlers(self) -> dict[type[r.Record], Handler]:
         """Record type → method."""
-        return {r.RunStarted: self.started, r.MigrationState: self.state}
+        return {r.RunStarted: self.started, r.MigrationState: self.state, r.HostState: self.host}
+
+    def host(self, record: r.HostState) -> None:
+        """What ran on a host that went down runs no more, whatever its record still says."""
+        if record.power in {"crashed", "rebooting"}:
+            self.busy[record.host].clear()
 
     def started(self, record: r.RunStarted) -> None:
         """The limit that is in force."""
