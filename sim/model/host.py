@@ -43,6 +43,8 @@ class Hosts:
         self.slow: list[float] = [1.0] * count
         self.report_phase_s: NDArray[np.float64] = np.zeros(count)
         """Each service reports at phase + k * report_interval."""
+        self.crashes = [0] * count
+        """How often all that ran on the host was lost: work that began before is gone."""
         self.silent_since: dict[int, float] = {}
         """Hosts whose service does not report, and since when."""
 

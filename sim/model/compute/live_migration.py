@@ -69,8 +69,12 @@ class LiveMigrations:
             db.save(server, ctx.request, vm_state="error", task_state=None)
 
     def host_died(self, host: int) -> None:
-        """What ran on the host is gone; its queue with it."""
+        """All that ran on the host is gone: its copies break off, its queue is empty."""
         self._slots.pop(host, None)
+        for server in list(self.cloud.db.on_host.get(host, {}).values()):
+            work = server.migrations[-1].work if server.migrations else None
+            if isinstance(work, LiveWork):
+                work.source_died()
 
     def host_returned(self, host: int, request: str) -> None:
         """nova-compute starts again: servers found in the midst of a live migration are freed; claims are not."""

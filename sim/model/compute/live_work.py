@@ -275,6 +275,11 @@ class LiveWork:
             self.aborted = True
         return True
 
+    def source_died(self) -> None:
+        """The guest is gone, so there is nothing more to copy."""
+        if self.stage == "copying" and self.copy is not None and self.flow is not None:
+            self.cloud.flows.command(self.flow, self.copy.link_lost)
+
     def force_complete(self) -> Steps:
         """What libvirt's monitor does at its next look: post-copy where permitted, else pause the guest."""
         cloud, copy, flow = self.cloud, self.copy, self.flow
