@@ -12,7 +12,14 @@ from statistics import NormalDist
 from typing import Annotated, Any
 
 from pydantic import (
-    BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, PlainSerializer, WithJsonSchema, model_validator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
 )  # fmt: skip
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -133,7 +140,7 @@ class Dist(BaseModel):
             count = len(values)
             return lambda u: values[min(int(u * count), count - 1)]
         constant = self.constant or 0.0
-        return lambda u: constant
+        return lambda _: constant
 
     @cached_property
     def mean(self) -> float:

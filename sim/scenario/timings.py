@@ -44,7 +44,7 @@ class Polling(BaseModel):
     """How long one poll itself takes."""
 
     def seen_after(self, elapsed_s: float) -> float:
-        """When a client sees what happened ``elapsed_s`` after its request: the end of the first poll begun after it."""
+        """When a client sees what happened ``elapsed_s`` after its request: end of the first poll begun after it."""
         polls = 0.0
         if elapsed_s > self.first:
             polls = -((self.first - elapsed_s) // (self.every + self.call))
