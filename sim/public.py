@@ -27,6 +27,7 @@ class Run:
     def __init__(self, manifest: dict[str, Any], source: Result | Path) -> None:
         self.manifest = manifest
         self._source = source
+        self._tables: Any = None
 
     def records(self) -> Sequence[Record]:
         """All records, in order."""
@@ -54,7 +55,10 @@ class Run:
         return answer(self._records_source(Records))
 
     def _records_source(self, kind: Any) -> Any:
-        return kind.of(self._source.records()) if isinstance(self._source, Result) else kind.open(self._source)
+        if self._tables is None:  # tables once made are kept with it
+            disk = not isinstance(self._source, Result)
+            self._tables = kind.open(self._source) if disk else kind.of(self._source.records(), self.manifest)
+        return self._tables
 
     def save(self, folder: str | Path) -> Path:
         """Write the run folder; whole or absent."""

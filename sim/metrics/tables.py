@@ -1,0 +1,81 @@
+"""All tables by name, and their export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from sim.errors import InputError, Issue
+from sim.metrics import guests, headroom, hosts, links, migrations, requests, servers, stranded
+from sim.metrics.columns import Table
+from sim.metrics.source import Source, as_records
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        requests.TABLE,
+        migrations.TABLE,
+        servers.TABLE,
+        hosts.HOSTS,
+        hosts.OVER_TIME,
+        links.LINKS,
+        links.OVER_TIME,
+        headroom.TABLE,
+        stranded.TABLE,
+        guests.DOWNTIME,
+        guests.SLOWDOWN,
+    )
+}
+"""Every table, in the order of the reference."""
+
+Format = Literal["parquet", "csv", "json"]
+
+
+def table(source: Source, name: str, warm_up: float = 0.0) -> pl.DataFrame:
+    """A table of a run; InputError if there is none of that name.
+
+    ``warm_up`` (s) is a cut of the metric: each table says what it leaves out.
+    """
+    made = TABLES.get(name)
+    if made is None:
+        raise InputError([Issue("table", f"{name!r} is not a table", f"tables are {', '.join(TABLES)}")])
+    records = as_records(source)
+    return records.keep(("table", name, warm_up), lambda: made.make(records, warm_up))
+
+
+def export(
+    source: Source,
+    folder: str | Path,
+    form: Format = "parquet",
+    names: Iterable[str] | None = None,
+    warm_up: float = 0.0,
+) -> list[Path]:
+    """Write tables (all, or those named) to ``folder``; returns the paths.
+
+    CSV holds lists as ``a|b``; JSON is a list of rows.
+    """
+    records = as_records(source)
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name in TABLES if names is None else names:
+        path = target / f"{name}.{form}"
+        write(table(records, name, warm_up), path, form)
+        paths.append(path)
+    return paths
+
+
+def write(frame: pl.DataFrame, path: Path, form: Format) -> None:
+    """Write one table."""
+    if form == "parquet":
+        frame.write_parquet(path)
+    elif form == "csv":
+        lists = [pl.col(name).list.join("|") for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+        frame.with_columns(lists).write_csv(path)
+    elif form == "json":
+        frame.write_json(path)
+    else:
+        raise InputError([Issue("format", f"{form!r} is not a format of tables", "use parquet, csv or json")])

@@ -1,0 +1,65 @@
+"""Many reasons in few words: the same reason about other names is one reason; and what a person can do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
+_QUOTED = re.compile(r"'[^']*'")
+_REQUEST = re.compile(r"\breq-[\w-]+")
+_NUMBER = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w-])")
+_SPACE = re.compile(r"\s+")
+
+_ADVICE: tuple[tuple[str, str], ...] = (
+    ("no valid host", "free capacity, enable hosts, or relax the filters, then ask again"),
+    ("exceeded max scheduling attempts", "see why its destinations refused it, then ask again"),
+    ("maximum number of retries", "raise migrate_max_retries, or repair the destinations that refused it"),
+    ("max retries", "raise migrate_max_retries, or repair the destinations that refused it"),
+    ("timed out", "migrate when it is calmer, allow post-copy or auto-converge, or stop it and migrate cold"),
+    ("timeout", "migrate when it is calmer, allow post-copy or auto-converge, or stop it and migrate cold"),
+    ("locked", "unlock it (or ask its owner), then ask again"),
+    ("verify_resize", "check it, then confirm or revert"),
+    ("unconfirmed", "check it, then confirm or revert"),
+    ("still in use", "wait until the service is seen down, or force it down, then evacuate"),
+    ("task_state", "see what it waits for; if nothing does, os-resetState and check it"),
+    ("insufficient compute resources", "free capacity on the destination, or name another"),
+    ("is in error", "repair the cause, then os-resetState or evacuate or rebuild it"),
+    ("vm_state", "bring it into a state that allows the move, then ask again"),
+    ("crashed", "repair the host, or evacuate the server"),
+    ("is hung", "fence the host, then evacuate the server"),
+    ("its host", "bring the host back, or evacuate the server"),
+    ("pre-check", "see why the destination refused it; choose another"),
+    ("unable to migrate", "see why the destination refused it; choose another"),
+)
+_OTHERWISE = "look at its instance actions, then decide"
+
+
+def shape(reason: str) -> str:
+    """A reason without the names in it: ids, quoted names and numbers become ``…``."""
+    text = _UUID.sub("…", reason)
+    text = _REQUEST.sub("…", text)
+    text = _QUOTED.sub("'…'", text)
+    text = _NUMBER.sub("…", text)
+    return _SPACE.sub(" ", text).strip()
+
+
+def grouped(reasons: Iterable[str], names: Iterable[str] = ()) -> list[tuple[str, int]]:
+    """Reasons with how often each came, most frequent first; ``names`` (of servers and hosts) do not tell them apart.
+
+    A reason that came once keeps its names.
+    """
+    known = set(names)
+    groups: dict[str, list[str]] = {}
+    for reason in reasons:
+        parts = re.split(r"([\w.-]+)", shape(reason))
+        key = "".join("…" if part in known else part for part in parts)
+        groups.setdefault(key, []).append(reason)
+    counted = [(found[0] if len(set(found)) == 1 else key, len(found)) for key, found in groups.items()]
+    return sorted(counted, key=lambda pair: (-pair[1], pair[0]))
+
+
+def advice(reason: str) -> str:
+    """What a person can do about a server with this reason."""
+    text = reason.lower()
+    return next((what for sign, what in _ADVICE if sign in text), _OTHERWISE)

@@ -1,0 +1,194 @@
+"""The answer on a terminal: one screen of 100 columns and 40 lines, and tables of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from sim import units
+from sim.metrics.answer import Answer, HeadroomAnswer, OperationAnswer, Reason, Spread
+
+WIDTH, HEIGHT = 100, 40
+"""The screen that the answer fits."""
+_OPERATIONS, _REASONS, _LINKS, _GROUPS, _FLAVORS, _HUMANS = 3, 4, 5, 6, 3, 6
+"""How many of each fit; the rest is counted."""
+
+
+def shorten(text: str, width: int) -> str:
+    """Text cut to ``width`` characters, its end marked when it is."""
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def answer_screen(answer: Answer, manifest: Mapping[str, Any] | None = None) -> RenderableType:
+    """The answer of a run on one screen; ``manifest`` adds what made it."""
+    parts: list[RenderableType] = [_title(answer)]
+    parts += _plan(answer.operations)
+    parts.append(_moves(answer))
+    parts += _reasons("failed", answer.failed_reasons) + _reasons("left", answer.left_reasons)
+    parts += [Text(), _spreads(answer), _counters(answer), Text()]
+    parts.append(Columns([_links(answer), Padding(_headroom(answer), (0, 0, 0, 3))], padding=0))
+    parts += [Text(), *_humans(answer)]
+    if manifest:
+        laws = "the cloud's laws hold" if manifest.get("checked") else "laws not checked"
+        made = f"log {str(manifest.get('log_digest', ''))[:12]}, {manifest.get('records', 0)} records, {laws}"
+        parts.append(Text(made, style="dim"))
+    return Group(*parts)
+
+
+def _title(answer: Answer) -> Text:
+    title = Text(answer.scenario, style="bold")
+    seed = "" if answer.seed is None else f"  seed {answer.seed}"
+    title.append(f"{seed}  simulated {units.format_seconds(answer.simulated_s)}", style="not bold")
+    if answer.makespan_s is not None:
+        title.append("  makespan ", style="not bold").append(units.format_seconds(answer.makespan_s))
+    if answer.partial:
+        title.append("  PARTIAL: interrupted", style="bold red")
+    return title
+
+
+def _plan(operations: list[OperationAnswer]) -> list[RenderableType]:
+    shown = operations if len(operations) <= _OPERATIONS + 1 else operations[:_OPERATIONS]
+    lines: list[RenderableType] = []
+    for one in shown:
+        end = "under way" if one.ended_s is None else units.format_seconds(one.ended_s - one.began_s)
+        style = {"done": "green", "partial": "yellow", "failed": "red"}.get(one.outcome, "")
+        line = Text(f"  {one.kind} {shorten(one.target, 40)}  from {units.format_seconds(one.began_s)}, {end}: ")
+        line.append(one.outcome, style=style)
+        if one.detail:
+            line.append(f" ({shorten(one.detail, 40)})")
+        line.truncate(WIDTH, overflow="ellipsis")
+        lines.append(line)
+    if len(shown) < len(operations):
+        lines.append(Text(f"  … and {len(operations) - len(shown)} more operations", style="dim"))
+    return lines
+
+
+def _moves(answer: Answer) -> Text:
+    line = Text("Servers asked to move ")
+    line.append(str(answer.asked), style="bold").append(": moved ").append(str(answer.moved), style="bold green")
+    line.append(", failed ").append(str(answer.failed), style="bold red" if answer.failed else "bold")
+    line.append(", left ").append(str(answer.left), style="bold yellow" if answer.left else "bold")
+    return line
+
+
+def _reasons(what: str, reasons: list[Reason]) -> list[RenderableType]:
+    most = _REASONS if what == "failed" else _REASONS // 2
+    lines: list[RenderableType] = [
+        Text(f"  {what} {one.count:>5} × {shorten(one.reason, WIDTH - 18)}") for one in reasons[:most]
+    ]
+    if len(reasons) > most:
+        rest = sum(one.count for one in reasons[most:])
+        lines.append(Text(f"  {what} {rest:>5} × for {len(reasons) - most} other reasons", style="dim"))
+    return lines
+
+
+def _grid(*headers: str) -> Table:
+    made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for place, header in enumerate(headers):
+        made.add_column(header, justify="right" if place else "left", no_wrap=True)
+    return made
+
+
+def _spreads(answer: Answer) -> Table:
+    grid = _grid("per server", "servers", "median", "p95", "max", "sum")
+    rows: list[tuple[str, Spread]] = [
+        ("downtime", answer.downtime),
+        ("total migration time", answer.total_time),
+        ("waited in queues", answer.queue_time),
+    ]
+    for name, spread in rows:
+        times = (units.format_seconds(t) for t in (spread.median, spread.p95, spread.max, spread.sum))
+        grid.add_row(name, str(spread.count), *times)
+    return grid
+
+
+def _counters(answer: Answer) -> Text:
+    return Text(
+        f"migrations {answer.migrations} ({answer.migrations_failed} failed), retries {answer.retries}, "
+        f"auto-confirmed {answer.auto_confirmed}, unconfirmed {answer.unconfirmed}, "
+        f"sent {units.format_bytes(answer.bytes_sent_b)}"
+    )
+
+
+def _links(answer: Answer) -> Table:
+    grid = _grid("busiest links", "sent", "mean", "peak", "full for")
+    for link in answer.links[:_LINKS]:
+        shares = (f"{share:.0%}" for share in (link.mean_share, link.peak_share))
+        full = units.format_seconds(link.full_s)
+        grid.add_row(shorten(link.link, 18), units.format_bytes(link.bytes_b), *shares, full)
+    if not answer.links:
+        grid.add_row("nothing was sent", "", "", "", "")
+    return grid
+
+
+def _headroom(answer: Answer) -> Table:
+    flavors = answer.flavors[:_FLAVORS]
+    grid = _grid("headroom: more of", *(shorten(flavor, 9) for flavor in flavors))
+    for group in answer.headroom[:_GROUPS]:
+        grid.add_row(shorten(_group_name(group), 20), *(_change(group, flavor) for flavor in flavors))
+    if len(answer.headroom) > _GROUPS:
+        grid.add_row(f"… {len(answer.headroom) - _GROUPS} more", *("" for _ in flavors))
+    return grid
+
+
+def _group_name(group: HeadroomAnswer) -> str:
+    return group.group if group.kind == "cloud" else f"{group.kind} {group.group}"
+
+
+def _change(group: HeadroomAnswer, flavor: str) -> str:
+    before, after = group.fits_start[flavor], group.fits[flavor]
+    return str(after) if before == after else f"{before} → {after}"
+
+
+def _humans(answer: Answer) -> list[RenderableType]:
+    if not answer.humans:
+        return [Text("No server needs a human.", style="green")]
+    head = Text(f"Servers that need a human: {len(answer.humans)}", style="bold red")
+    most = _HUMANS if len(answer.humans) > _HUMANS + 1 else _HUMANS + 1
+    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    for _ in range(3):
+        grid.add_column(no_wrap=True)
+    for one in answer.humans[:most]:
+        grid.add_row("  " + shorten(one.server, 20), shorten(one.reason, 36), shorten(one.advice, 35))
+    lines: list[RenderableType] = [head, grid]
+    if len(answer.humans) > most:
+        lines.append(Text(f"  … and {len(answer.humans) - most} more", style="dim"))
+    return lines
+
+
+def data_table(frame: pl.DataFrame, title: str = "", rows: int = 40) -> RenderableType:
+    """A table for the terminal: the first ``rows`` (0: all), without columns that are empty in all of them."""
+    shown = frame.head(rows) if rows else frame
+    names = [name for name in shown.columns if shown[name].null_count() < shown.height or not shown.height]
+    grid = Table(
+        box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", title=title or None, title_justify="left"
+    )
+    for name in names:
+        grid.add_column(name, justify="right" if shown[name].dtype.is_numeric() else "left", overflow="fold")
+    for row in shown.select(names).iter_rows():
+        grid.add_row(*(cell(value) for value in row))
+    rest = frame.height - shown.height
+    if rest:
+        return Group(grid, Text(f"… and {rest} more rows", style="dim"))
+    return grid
+
+
+def cell(value: object) -> str:
+    """A value of a table as text."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1e6 or value.is_integer() else f"{value:.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)

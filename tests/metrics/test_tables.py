@@ -1,0 +1,152 @@
+"""Tables and the answer of a story told by hand (see synthetic.py): each number follows from the story."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+import pytest
+from rich.console import Console
+from synthetic import GB, log
+
+from sim.errors import InputError
+from sim.eventlog.storage import write_records
+from sim.metrics.answer import Answer, answer
+from sim.metrics.source import Records
+from sim.metrics.tables import TABLES, Format, export, table
+from sim.plots.text import HEIGHT, WIDTH, answer_screen, data_table
+
+
+@pytest.fixture(scope="module")
+def records() -> Records:
+    return Records.of(log())
+
+
+@pytest.fixture(scope="module")
+def told(records: Records) -> Answer:
+    return answer(records)
+
+
+def row(frame: pl.DataFrame, key: str, value: object) -> dict[str, object]:
+    return frame.filter(pl.col(key) == value).row(0, named=True)
+
+
+def test_every_table_has_its_documented_columns(records: Records) -> None:
+    for name, made in TABLES.items():
+        assert table(records, name).columns == [column.name for column in made.columns]
+        assert all(column.meaning for column in made.columns)
+        assert len({column.name for column in made.columns}) == len(made.columns)
+
+
+def test_migrations(records: Records) -> None:
+    rows = table(records, "migrations")
+    web1, web2, db1 = (row(rows, "migration", number) for number in (1, 2, 3))
+    assert (web1["outcome"], web1["attempts"], web1["retries"]) == ("done", 2, 1)
+    assert web1["total_s"] == 18.5 - 10.5
+    assert web1["downtime_s"] == 0.25
+    assert web2["queue_s"] == 18.5 - 12.0
+    assert web2["mean_rate_bps"] == 0.5 * GB
+    assert (db1["outcome"], db1["reason"]) == ("failed", "Live migration has timed out")
+    assert (db1["throttle"], db1["memory_b"]) == (0.5, 100 * GB)
+    cold1, cold2 = (row(rows, "migration", number) for number in (4, 5))
+    assert (cold1["attempts"], cold1["confirmed_by"], cold1["confirm_s"]) == (2, "request", 50.0 - 40.0)
+    assert cold1["disk_b"] == 15 * GB
+    assert (cold2["outcome"], cold2["confirmed_by"]) == ("unconfirmed", None)
+    assert row(rows, "migration", 6)["downtime_s"] == 280.0 - 200.0
+    assert row(rows, "migration", 7)["outcome"] == "failed"
+
+
+def test_warm_up_leaves_out_what_began_before(records: Records) -> None:
+    assert table(records, "migrations", 100.0)["migration"].to_list() == [6, 7]
+    assert table(records, "requests", 30.0)["request"].to_list() == ["req-7", "req-8", "req-9"]
+    cut = table(records, "slowdown", 100.0)
+    assert cut["lost_s"].to_list() == [(126.0 - 100.0) * 0.5]
+
+
+def test_hosts_hold_what_the_story_says(records: Records) -> None:
+    rows = table(records, "hosts")
+    # At the end: b2 has web-1, cold-1, cold-2, lost-1 (small, 2 CPUs each); a2 still holds cold-2's source claim.
+    assert row(rows, "host", "b2")["vcpus_used"] == 4 * 2
+    assert row(rows, "host", "a2")["vcpus_used"] == 2
+    assert row(rows, "host", "a1")["vcpus_used"] == 8
+    assert row(rows, "host", "b1")["power"] == "crashed"
+    assert row(rows, "host", "a1")["memory_mb_total"] == 32768 - 512
+    series = table(records, "hosts_over_time").filter(pl.col("host") == "b2")
+    assert series["t_s"].to_list() == sorted(series["t_s"].to_list())
+    assert series["servers"].to_list()[-1] == 4
+
+
+def test_links_carry_what_flows_carried(records: Records) -> None:
+    rows = table(records, "links")
+    assert row(rows, "link", "a1:up")["bytes_b"] == pytest.approx((4 + 2 + 100) * GB)
+    assert row(rows, "link", "b1:down")["bytes_b"] == pytest.approx((2 + 100) * GB)
+    # Between 25 and 35 s both cold copies leave a2: at 1 and 0.5, then (from 30 s) at 1 and 1 of 2 GB/s.
+    assert row(rows, "link", "a2:up")["peak_share"] == pytest.approx(1.0)
+    assert row(rows, "link", "a2:up")["full_s"] == pytest.approx(35.0 - 30.0)
+    assert row(rows, "link", "b2:up")["bytes_b"] == 0
+
+
+def test_headroom_and_what_limits_it(records: Records) -> None:
+    rows = table(records, "headroom").filter((pl.col("kind") == "cloud") & (pl.col("flavor") == "small"))
+    # At the start memory limits: a host of 32256 MiB takes 7 small servers; a1 holds 24 GiB, a2 8 GiB, b1 4 GiB.
+    fits = [(32256 - held) // 4096 for held in (24576, 8192, 4096, 0)]
+    assert rows["fits_start"].item() == sum(fits)
+    # At the end only b2 is usable, with four small servers.
+    assert rows["fits"].item() == (32256 - 4 * 4096) // 4096
+    assert rows["limited_by"].item() == "memory_mb"
+
+
+def test_the_answer(told: Answer) -> None:
+    assert told.makespan_s == 300.0 - 10.0
+    assert (told.asked, told.moved, told.failed, told.left) == (6, 4, 2, 0)
+    assert told.retries == 2
+    assert (told.auto_confirmed, told.unconfirmed) == (0, 1)
+    assert told.downtime.max == 80.0
+    assert told.downtime.sum == 0.25 + 0.5 + 80.0
+    assert {one.server for one in told.humans} == {"cold-2", "db-1", "web-2"}
+    assert told.bytes_sent_b == (4 + 2 + 100 + 15 + 15) * GB
+    json.dumps(asdict(told))
+
+
+def test_the_answer_fits_one_screen_and_names_who_needs_a_person(told: Answer) -> None:
+    console = Console(width=WIDTH, file=io.StringIO(), record=True)
+    console.print(answer_screen(told, {"log_digest": "abc", "records": 3, "checked": True}))
+    text = console.export_text()
+    assert len(text.splitlines()) <= HEIGHT
+    assert max(map(len, text.splitlines())) <= WIDTH
+    for word in ("cold-2", "db-1", "web-2", "a1:up", "zone north", "aggregate fast", "makespan", "laws hold"):
+        assert word in text
+
+
+def test_the_same_from_disk(tmp_path: Path, told: Answer) -> None:
+    write_records(log(), tmp_path / "records")
+    assert answer(tmp_path) == told
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "json"])
+def test_exported_tables_read_back(tmp_path: Path, records: Records, form: Format) -> None:
+    paths = export(records, tmp_path, form)
+    assert [path.name for path in paths] == [f"{name}.{form}" for name in TABLES]
+    read = {"parquet": pl.read_parquet, "csv": pl.read_csv, "json": pl.read_json}[form]
+    for path in paths:
+        assert read(path).height == table(records, path.stem).height
+
+
+def test_a_table_there_is_not(records: Records) -> None:
+    with pytest.raises(InputError, match="is not a table"):
+        table(records, "nonsense")
+
+
+def test_rows_that_are_not_shown_are_counted(records: Records) -> None:
+    console = Console(width=200, file=io.StringIO(), record=True)
+    console.print(data_table(table(records, "migrations"), "migrations", 3))
+    assert "and 4 more rows" in console.export_text()
+
+
+def test_a_run_in_which_nothing_happened_has_an_answer() -> None:
+    quiet = answer(Records.of(log()[:7]))
+    assert (quiet.asked, quiet.migrations, quiet.makespan_s) == (0, 0, None)
+    assert quiet.downtime.median is None
