@@ -103,10 +103,7 @@ class LiveMigrations:
                 db.save(server, ctx.request, task_state=None)
                 db.save_migration(migration, "cancelled")
         elif migration.status != "running":
-            wrong = InvalidMigrationState(
-                migration_id=migration.id, instance_uuid=server.uuid, state=migration.status,
-                method="abort live migration",
-            )  # fmt: skip
+            wrong = InvalidMigrationState(migration.id, server.uuid, migration.status, "abort live migration")
             self._fail(ctx, server, event, str(wrong), wrong.code)
             return
         else:
@@ -120,7 +117,7 @@ class LiveMigrations:
         event = self._event(ctx, server, migration, "compute_live_migration_force_complete")
         work = migration.work
         if not isinstance(work, LiveWork) or work.copy is None or work.stage != "copying":
-            error: NovaException = NoActiveMigrationForInstance(instance_id=server.uuid)
+            error: NovaException = NoActiveMigrationForInstance(server.uuid)
             self._fail(ctx, server, event, str(error), error.code)
             return
         self.cloud.db.finish_event(server, ctx.request, event)

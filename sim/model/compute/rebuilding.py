@@ -140,10 +140,8 @@ class Rebuilding:
         self._drop(server, dest)
         db.save(server, ctx.request, task_state=None)
         reason = "Anti-affinity" if "anti" in self.cloud.groups[server.group or ""].policy else "Affinity"
-        message = str(BuildAbortException(
-            instance_uuid=server.uuid,
-            reason=f"Build of instance {server.uuid} was re-scheduled: {reason} instance group policy was violated.",
-        ))  # fmt: skip
+        again = f"Build of instance {server.uuid} was re-scheduled: {reason} instance group policy was violated."
+        message = str(BuildAbortException(server.uuid, again))
         db.fault(server, 500, message)
         db.finish_event(server, ctx.request, event, message)
 

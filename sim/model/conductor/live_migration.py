@@ -90,9 +90,8 @@ class LiveMigrationConductor:
         """What must be so before any destination is looked at; then the record holds the source's share."""
         if server.power_state not in (states.RUNNING, states.PAUSED):
             raise InstanceInvalidState(
-                instance_uuid=server.uuid, attr="power_state", state=_POWER_NAMES[server.power_state],
-                method="live migrate",
-            )  # fmt: skip
+                server.uuid, "power_state", _POWER_NAMES[server.power_state], "live migrate"
+            )
         source = migration.source
         assert source is not None
         self._check_up(source)
@@ -102,7 +101,7 @@ class LiveMigrationConductor:
 
     def _check_up(self, host: int) -> None:
         if not self.cloud.service_group.is_up(host):
-            raise ComputeServiceUnavailable(host=self.cloud.hosts.names[host])
+            raise ComputeServiceUnavailable(self.cloud.hosts.names[host])
 
     def _check_compatible(self, source: int, dest: int) -> None:
         hosts = self.cloud.hosts
@@ -159,7 +158,7 @@ class LiveMigrationConductor:
         source = self._begin(server, migration)
         name = cloud.hosts.names[dest]
         if dest == source:
-            raise UnableToMigrateToSelf(instance_id=server.uuid, host=name)
+            raise UnableToMigrateToSelf(server.uuid, name)
         self._check_up(dest)
         total, ratio, used = cloud.placement.memory(dest)
         free = total * ratio - used
