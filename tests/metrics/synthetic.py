@@ -64,7 +64,8 @@ class Story:
             r.RunStarted(0.0, "synthetic", "abc", 7, {"DEFAULT.max_concurrent_live_migrations": 1}),
             r.HostsPresent(
                 0.0, HOSTS, ["A", "A", "B", "B"], ["north", "north", "south", "south"],
-                [16] * n, [32768] * n, [500] * n, [2.0] * n, [1.0] * n, [1.0] * n, [0] * n, [512] * n, [0] * n, ["spec-hp-ml110-g5"] * n,
+                [16] * n, [32768] * n, [500] * n, [2.0] * n, [1.0] * n, [1.0] * n,
+                [0] * n, [512] * n, [0] * n, ["spec-hp-ml110-g5"] * n,
             ),
             r.AggregatesPresent(0.0, ["fast"], [None], [["a1", "b1"]]),
             r.FlavorsPresent(0.0, list(FLAVORS), *(list(column) for column in zip(*FLAVORS.values(), strict=True))),
