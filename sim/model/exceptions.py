@@ -107,6 +107,12 @@ class BuildAbortException(NovaException):
     text = "Build of instance {} aborted: {}"
 
 
+class GroupAffinityViolation(NovaException):
+    """(policy, with a capital)"""
+
+    text = "{} instance group policy was violated"
+
+
 # --- hosts ------------------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from sim.model.flavor import Image
     from sim.model.server import Server
 
+_PATIENCE_S = 60.0
+"""Without a byte for this long a download is given up (requests' and glanceclient's usual time-outs; assumed)."""
+
 
 class Images:
     """Each host's image cache."""
@@ -24,29 +27,32 @@ class Images:
         self._has: set[tuple[int, str]] = set()
         self._coming: dict[tuple[int, str], Event] = {}
 
-    def fetch(self, host: int, image: Image | None, server: Server, request: str) -> Generator[Event, Any, None]:
-        """Make sure that the image is on the host."""
+    def fetch(self, host: int, image: Image | None, server: Server, request: str) -> Generator[Event, Any, bool]:
+        """Bring the image to the host. False if nothing more came for a minute: it is not there then."""
         cloud = self.cloud
         if image is None or self._cached(host, image):
-            return
+            return True
         key, began = (host, image.name), cloud.env.now
         coming = self._coming.get(key)
         if coming is not None and cloud.storage.image_cache:
             yield coming
             cloud.log.append(records.Waited(cloud.env.now, "image", server.name, request, began))
-            return
+            return key in self._has
+        copy = ByteCopy(image.size_b, cloud.storage.image_rate, _PATIENCE_S)
         flow = cloud.flows.start(
-            ByteCopy(image.size_b, cloud.storage.image_rate), host, host, label=("image", server.name),
-            route=cloud.flows.topology.ingress(host),
-        )  # fmt: skip
+            copy, host, host, label=("image", server.name), route=cloud.flows.topology.ingress(host)
+        )
         self._coming[key] = flow.done
         yield flow.done
         if self._coming.get(key) is flow.done:
             del self._coming[key]
-        if cloud.storage.image_cache:
+        if cloud.storage.image_cache and not copy.failed:
             self._has.add(key)
-        name = cloud.hosts.names[host]
-        cloud.log.append(records.Step(cloud.env.now, server.name, request, "image", name, began, "done"))
+        outcome = "failed" if copy.failed else "done"
+        cloud.log.append(
+            records.Step(cloud.env.now, server.name, request, "image", cloud.hosts.names[host], began, outcome)
+        )
+        return not copy.failed
 
     def _cached(self, host: int, image: Image) -> bool:
         """An image that a server on the host was made from is there, too."""

@@ -53,7 +53,9 @@ class LiveMigrations:
         disk_b = 0.0
         if not cloud.shared_storage and block_migration is not False:
             disk_b = local_disk_b(server)
-        work = migration.work = LiveWork(cloud, self._limits, slots, ctx, migration, disk_b)
+        work = migration.work = LiveWork(
+            cloud, ctx, migration, limits=self._limits, slots=slots, disk_b=disk_b
+        )
         try:
             yield from work.run()
         except SourceDiedError:

@@ -9,7 +9,7 @@ from simpy.events import Event
 
 from sim.eventlog import records
 from sim.model.context import Context
-from sim.model.exceptions import MigrationError
+from sim.model.exceptions import MigrationError, NovaException
 from sim.model.host import UP
 from sim.model.migration.precopy import PreCopy
 
@@ -38,7 +38,7 @@ class LiveWork:
     )  # fmt: skip
 
     def __init__(
-        self, cloud: Cloud, limits: LiveLimits, slots: Pool, ctx: Context, migration: MigrationRecord, disk_b: float
+        self, cloud: Cloud, ctx: Context, migration: MigrationRecord, *, limits: LiveLimits, slots: Pool, disk_b: float
     ) -> None:  # fmt: skip
         self.cloud, self.limits, self.slots, self.ctx = cloud, limits, slots, ctx
         self.migration, self.server = migration, migration.server
@@ -118,9 +118,8 @@ class LiveWork:
         if event is None or not answered:
             yield from cloud.stages.no_answer(began)
             error = "MessagingTimeout"
-        elif "pre_live_migration" in hosts.fails[dest]:
-            error = str(MigrationError(f"pre_live_migration fails on {name}"))
-            db.fault(server, 500, error)
+        else:
+            error = self._unfit(name)
         if hosts.power[self.source] != UP or hosts.crashes[self.source] != self.boot:
             yield from self._check_source()
         if event is not None and answered:
@@ -130,6 +129,18 @@ class LiveWork:
         db.save_migration(self.migration, "error")
         yield from self._roll_back("failed")
         return False
+
+    def _unfit(self, name: str) -> str | None:
+        """Why the destination refuses to prepare; a fault of the server, too."""
+        cloud, server = self.cloud, self.server
+        try:
+            cloud.group_check.check(server, self.dest)
+            if "pre_live_migration" in cloud.hosts.fails[self.dest]:
+                raise MigrationError(f"pre_live_migration fails on {name}")
+        except NovaException as error:
+            cloud.db.fault(server, error.code, error.message)
+            return error.message
+        return None
 
     def _copy(self) -> Generator[Event, object, str]:
         """The copy, and the guest's move at its end. Returns the copy's outcome."""
