@@ -9,7 +9,19 @@ from typing import Literal
 import polars as pl
 
 from sim.errors import InputError, Issue
-from sim.metrics import guests, headroom, hosts, links, migrations, requests, servers, stranded
+from sim.metrics import (
+    decisions,
+    failures,
+    guests,
+    headroom,
+    hosts,
+    links,
+    migrations,
+    queues,
+    requests,
+    servers,
+    stranded,
+)
 from sim.metrics.columns import Table
 from sim.metrics.source import Source, as_records
 
@@ -23,6 +35,10 @@ TABLES: dict[str, Table] = {
         hosts.OVER_TIME,
         links.LINKS,
         links.OVER_TIME,
+        decisions.TABLE,
+        failures.TABLE,
+        queues.QUEUES,
+        queues.OVER_TIME,
         headroom.TABLE,
         stranded.TABLE,
         guests.DOWNTIME,

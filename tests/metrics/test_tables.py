@@ -15,6 +15,7 @@ from synthetic import GB, log
 from sim.errors import InputError
 from sim.eventlog.storage import write_records
 from sim.metrics.answer import Answer, answer
+from sim.metrics.reference import markdown
 from sim.metrics.source import Records
 from sim.metrics.tables import TABLES, Format, export, table
 from sim.plots.text import HEIGHT, WIDTH, answer_screen, data_table
@@ -150,3 +151,39 @@ def test_a_run_in_which_nothing_happened_has_an_answer() -> None:
     quiet = answer(Records.of(log()[:7]))
     assert (quiet.asked, quiet.migrations, quiet.makespan_s) == (0, 0, None)
     assert quiet.downtime.median is None
+
+
+def test_decisions_tell_what_filters_removed(records: Records) -> None:
+    rows = table(records, "decisions")
+    assert rows["decision"].to_list() == [1, 3, 4, 5, 6, 2, 7, 8]
+    assert rows["filters"].to_list()[0] == ["ComputeFilter:1"]
+    assert row(rows, "decision", 8)["chosen"] is None
+
+
+def test_failures_in_the_order_of_time(records: Records) -> None:
+    rows = table(records, "failures")
+    assert rows["t_s"].to_list() == sorted(rows["t_s"].to_list())
+    told = rows.filter(pl.col("server") == "web-2")["kind"].to_list()
+    assert told == ["no host", "event", "migration", "fault", "given up"]
+    assert rows.filter(pl.col("kind") == "refused")["reason"].to_list() == ["Instance uuid-db-1 is locked"]
+    assert rows.filter(pl.col("kind") == "host")["host"].to_list() == ["b1"]
+
+
+def test_queue_lengths_obey_little(records: Records) -> None:
+    rows = table(records, "queues")
+    assert rows["queue"].to_list() == ["live_migrations:a1"]
+    # web-2 waits from 12 to 18.5, db-1 from 12 to 24.5.
+    assert rows["waited_s"].item() == 6.5 + 12.5
+    assert rows["longest"].item() == 2
+    series = table(records, "queues_over_time")
+    assert series.rows() == [
+        (12.0, "live_migrations:a1", 2),
+        (18.5, "live_migrations:a1", 1),
+        (24.5, "live_migrations:a1", 0),
+    ]
+    assert rows["mean_length"].item() == pytest.approx((2 * 6.5 + 1 * 6.0) / 300.0)
+
+
+def test_the_reference_is_up_to_date() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "tables.md"
+    assert page.read_text(encoding="utf-8") == markdown()
