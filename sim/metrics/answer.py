@@ -10,14 +10,24 @@ import polars as pl
 from sim.eventlog import records as r
 from sim.metrics.servers import needs
 from sim.metrics.source import Records, Source, as_records
+from sim.metrics.summary import summary
 from sim.metrics.tables import table
 from sim.metrics.words import advice, grouped
 
 MOVES = ("migrate", "os-migrateLive", "evacuate")
 """Actions that ask for a server to be on another host."""
-_COUNTS = (
-    "asked", "moved", "failed", "left", "migrations", "migrations_failed", "retries", "auto_confirmed", "unconfirmed",
-)  # fmt: skip
+__all__ = [
+    "Answer",
+    "HeadroomAnswer",
+    "HumanAnswer",
+    "LinkAnswer",
+    "OperationAnswer",
+    "Reason",
+    "Spread",
+    "answer",
+    "summary",
+]
+
 _MOST = 10
 """How many links the answer names."""
 
@@ -278,34 +288,3 @@ def _humans(records: Records) -> list[HumanAnswer]:
         text = "; ".join(said)
         made.append(HumanAnswer(server, since, text, advice(text)))
     return made
-
-
-def summary(source: Source) -> dict[str, float]:
-    """The answer as flat numbers, for sweeps: same keys for every run; NaN where there is nothing to measure."""
-    records = as_records(source)
-    one = answer(records)
-    nothing = float("nan")
-    made: dict[str, float] = {"makespan_s": nothing if one.makespan_s is None else one.makespan_s}
-    made["simulated_s"] = one.simulated_s
-    for name in _COUNTS:
-        made[name] = float(getattr(one, name))
-    made["needs_human"] = float(len(one.humans))
-    for name in ("downtime", "total_time", "queue_time"):
-        spread: Spread = getattr(one, name)
-        for part in ("median", "p95", "max"):
-            value = getattr(spread, part)
-            made[f"{name}_{part}_s"] = nothing if value is None else float(value)
-        made[f"{name}_sum_s"] = spread.sum
-    made["bytes_sent_b"] = one.bytes_sent_b
-    made["busiest_link_mean_share"] = one.links[0].mean_share if one.links else 0.0
-    made["slowdown_sum_s"] = float(table(records, "servers")["slowdown_s"].sum())
-    made["stranded_vcpus_share"], made["stranded_memory_share"] = _stranded(records)
-    return made
-
-
-def _stranded(records: Records) -> tuple[float, float]:
-    """Mean over flavors of the cloud's stranded share of vCPUs and memory; 0 when nothing is free."""
-    rows = table(records, "stranded").filter(pl.col("kind") == "cloud")
-    if rows.is_empty():
-        return 0.0, 0.0
-    return float(str(rows["vcpus_share"].mean())), float(str(rows["memory_mb_share"].mean()))
