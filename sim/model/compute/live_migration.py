@@ -78,11 +78,17 @@ class LiveMigrations:
             if isinstance(work, LiveWork):
                 work.source_died()
 
-    def host_returned(self, host: int, request: str) -> None:
-        """nova-compute starts again: servers found in the midst of a live migration are freed; claims are not."""
-        db = self.cloud.db
+    def host_returned(self, host: int, request: str | None = None) -> None:
+        """nova-compute starts again: servers found in the midst of a live migration are freed; claims are not.
+
+        Nothing to do for those whose migration goes on: the host was only silent, not restarted.
+        """
+        db, boot = self.cloud.db, self.cloud.hosts.crashes[host]
         for server in list(db.on_host.get(host, {}).values()):
             if server.task_state != "migrating":
+                continue
+            work = server.migrations[-1].work if server.migrations else None
+            if isinstance(work, LiveWork) and work.boot == boot:
                 continue
             for migration in reversed(server.migrations):
                 if migration.status == "running" and migration.type == "live-migration":
