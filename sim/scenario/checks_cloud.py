@@ -150,7 +150,8 @@ def _flavors(checked: Checked) -> None:
             size = getattr(flavor, field)
             if size % unit:
                 near = max(1, round(size / unit))
-                checked.error(("cloud", "flavors", number, field), f"{units.format_bytes(size)} is no whole number of {word}",
+                text = units.format_bytes(size)
+                checked.error(("cloud", "flavors", number, field), f"{text} is no whole number of {word}",
                               f"Nova counts it in {word}; write '{near} {word}'")  # fmt: skip
         if not flavor.memory:
             checked.error(("cloud", "flavors", number, "memory"), "a flavor without memory", "write it like '2 GiB'")

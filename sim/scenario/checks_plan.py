@@ -123,11 +123,11 @@ def _step(checked: Checked, path: PathKeys, step: PlanStep, servers: Sequence[st
     elif isinstance(spec, LinkStep):
         if (spec.capacity is None) == (spec.factor is None):
             both = spec.capacity is not None
-            checked.error(inner, "capacity and factor are both given" if both else "neither capacity nor factor is given",
-                          "write one of them, like capacity: 1 Gbit/s")  # fmt: skip
+            what = "capacity and factor are both given" if both else "neither capacity nor factor is given"
+            checked.error(inner, what, "write one of them, like capacity: 1 Gbit/s")  # fmt: skip
     elif not match_names(spec.servers, servers):
-        checked.warn((*inner, "servers"), "no server of the start matches", closest(spec.servers[0], servers) if spec.servers
-                     else "name servers")  # fmt: skip
+        right = closest(spec.servers[0], servers) if spec.servers else "name servers"
+        checked.warn((*inner, "servers"), "no server of the start matches", right)
 
 
 def _hosts_step(checked: Checked, path: PathKeys, spec: HostsStep, chosen: list[str]) -> None:

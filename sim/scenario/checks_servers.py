@@ -16,13 +16,14 @@ from sim.scenario.tree import PathKeys
 _UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$", re.IGNORECASE)
 _RESIZE = ("resize_prep", "resize_migrating", "resize_migrated", "resize_finish")
 _REBUILD = ("rebuilding", "rebuild_block_device_mapping", "rebuild_spawning")
-_TASKS: dict[str, tuple[str, ...]] = {
+TASKS: dict[str, tuple[str, ...]] = {
     "active": ("migrating", *_RESIZE, *_REBUILD, "powering-off", "pausing", "suspending", "rebooting", "reboot_pending",
                "reboot_started", "rebooting_hard", "reboot_pending_hard", "reboot_started_hard", "rescuing", "shelving",
                "shelving_image_pending_upload", "shelving_image_uploading", "image_snapshot", "image_snapshot_pending",
-               "image_pending_upload", "image_uploading", "image_backup", "updating_password", "deleting", "soft-deleting"),
-    "stopped": ("powering-on", *_RESIZE, *_REBUILD, "rebooting_hard", "rescuing", "shelving", "deleting", "soft-deleting",
-                "image_snapshot"),
+               "image_pending_upload", "image_uploading", "image_backup", "updating_password", "deleting",
+               "soft-deleting"),
+    "stopped": ("powering-on", *_RESIZE, *_REBUILD, "rebooting_hard", "rescuing", "shelving", "deleting",
+                "soft-deleting", "image_snapshot"),
     "paused": ("unpausing", "migrating", "shelving", "deleting", "rebooting_hard"),
     "suspended": ("resuming", "shelving", "deleting", "rebooting_hard"),
     "rescued": ("unrescuing", "deleting"),
@@ -39,7 +40,7 @@ _POWER = {
     "paused": "paused",
     "stopped": "shutdown",
     "rescued": "running",
-    "suspended": "suspended",
+    "suspended": "shutdown",
 }
 _HOSTLESS = ("error", "building", "shelved_offloaded", "deleted")
 
@@ -183,11 +184,11 @@ def _states(checked: Checked, path: PathKeys, entry: ServerSpec) -> None:
     state, task = entry.vm_state, entry.task_state
     placed = entry.host is not None or bool(entry.hosts)
     if task is not None and "{" not in task:
-        known = sorted({name for names in _TASKS.values() for name in names})
+        known = sorted({name for names in TASKS.values() for name in names})
         if task not in known:
             checked.error((*path, "task_state"), f"Nova has no task_state {task!r}", closest(task, known, listed=60))
-        elif task not in _TASKS[state]:
-            right = f"with {state} go: {', '.join(_TASKS[state])}" if _TASKS[state] else f"{state} has none"
+        elif task not in TASKS[state]:
+            right = f"with {state} go: {', '.join(TASKS[state])}" if TASKS[state] else f"{state} has none"
             checked.error((*path, "task_state"), f"{task!r} does not go with vm_state {state!r}", right)
         else:
             checked.warn(
@@ -254,7 +255,8 @@ def _place(checked: Checked, path: PathKeys, entry: ServerSpec, columns: _Column
 
 def _fits_somewhere(checked: Checked, path: PathKeys, flavor: FlavorSpec, local: bool) -> None:
     needs = (("vcpus", flavor.vcpus, max((row.vcpus for row in checked.rows), default=0), str),
-             ("memory", flavor.memory, max((row.memory_mb * MIB for row in checked.rows), default=0), units.format_bytes),
+             ("memory", flavor.memory, max((row.memory_mb * MIB for row in checked.rows), default=0),
+              units.format_bytes),
              ("disk", flavor.disk + flavor.ephemeral if local else 0,
               max((row.disk_gb * GIB for row in checked.rows), default=0), units.format_bytes))  # fmt: skip
     for word, need, most, text in needs:
@@ -275,8 +277,9 @@ def _overfull(checked: Checked, load: _Load) -> None:
                 full.append(f"{row.name} ({word} {used:,} of {total:,.0f})")
     if full:
         more = f", … {len(full) - 5} more" if len(full) > 5 else ""
-        checked.warn(("cloud", "servers"), f"hosts are overfull from the start: {', '.join(full[:5])}{more}",
-                     "Nova lets them be and puts nothing more there; raise capacities or ratios if it is not meant")  # fmt: skip
+        right = "Nova lets them be and puts nothing more there; raise capacities or ratios if it is not meant"
+        what = f"hosts are overfull from the start: {', '.join(full[:5])}{more}"
+        checked.warn(("cloud", "servers"), what, right)
 
 
 def _policies(checked: Checked, load: _Load) -> None:

@@ -71,12 +71,12 @@ class ServerRow(NamedTuple):
 
 
 def nova_options(cloud: CloudSpec) -> NovaOptions:
-    """The options in force: Nova's defaults, the cloud's nova.conf, its own ``options``. InputError if they are wrong."""
+    """The options in force: Nova's defaults, the cloud's nova.conf, its own ``options``. InputError where wrong."""
     return read_options(cloud.nova.conf, cloud.nova.options)
 
 
 def ratios(options: NovaOptions) -> tuple[float, float, float]:
-    """CPU, RAM and disk allocation ratios of hosts that state none, as Nova has them: the ratio, else the initial one."""
+    """CPU, RAM and disk allocation ratios of hosts that state none, as in Nova: the ratio, else the initial one."""
     found = []
     for kind in ("cpu", "ram", "disk"):
         stated = options[f"DEFAULT.{kind}_allocation_ratio"]

@@ -26,8 +26,8 @@ class Findings:
 class Checked:
     """A scenario under examination.
 
-    ``tainted`` names the collections (``hosts``, ``flavors``, …) from which wrong entries have been taken out: names that
-    are missing from them are not reported. ``whole`` says that no value was wrong.
+    ``tainted`` names the collections (``hosts``, ``flavors``, …) from which wrong entries have been taken out: names
+    that are missing from them are not reported. ``whole`` says that no value was wrong.
     """
 
     scenario: Scenario

@@ -36,7 +36,7 @@ def load(path: str | Path, sets: Sequence[str] = ()) -> Scenario:
 
 
 def parse(data: Mapping[str, Any], sets: Sequence[str] = (), *, base: str | Path = ".") -> Scenario:
-    """The scenario of plain data, as a file would hold it; relative file names start at ``base``. InputError as load."""
+    """The scenario of plain data, as a file would hold it; relative file names start at ``base``. InputError."""
     return examine(data, sets, base=base).scenario
 
 

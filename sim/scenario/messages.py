@@ -13,11 +13,12 @@ from sim.errors import Issue
 from sim.scenario.patterns import closest
 from sim.scenario.tree import Key, Node, PathKeys
 
-_EXAMPLES = {"memory": "64 GiB", "disk": "2 TiB", "nic": "25 Gbit/s", "vcpus": "8", "flavor": "m1.small", "name": "name-1",
-             "hosts": "[host-1]", "set": "disabled", "dirty": "10 MB/s", "working_set": "64 MiB", "every": "{exponential: {mean: 5 min}}",
-             "lifetime": "8 h", "repair": "1 h", "policy": "anti-affinity", "links": "[host-1:up]"}  # fmt: skip
-_BOUNDS = {"greater_than_equal": ("ge", "at least"), "greater_than": ("gt", "more than"), "less_than_equal": ("le", "at most"),
-           "less_than": ("lt", "less than")}  # fmt: skip
+_EXAMPLES = {"memory": "64 GiB", "disk": "2 TiB", "nic": "25 Gbit/s", "vcpus": "8", "flavor": "m1.small",
+             "name": "name-1", "hosts": "[host-1]", "set": "disabled", "dirty": "10 MB/s", "working_set": "64 MiB",
+             "every": "{exponential: {mean: 5 min}}", "lifetime": "8 h", "repair": "1 h",
+             "policy": "anti-affinity", "links": "[host-1:up]"}  # fmt: skip
+_BOUNDS = {"greater_than_equal": ("ge", "at least"), "greater_than": ("gt", "more than"),
+           "less_than_equal": ("le", "at most"), "less_than": ("lt", "less than")}  # fmt: skip
 
 
 class Fault(typing.NamedTuple):
@@ -104,18 +105,18 @@ def _type_words(kind: str, written: str, value: Any, message: str, keys: Sequenc
         return f"{written} is neither true nor false", "write true or false"
     if kind == "string_type":
         scalar = not isinstance(value, (dict, list, type(None)))
-        return (
-            f"{written} is not text",
-            f'write it in quotes: "{value}"' if scalar else "write one word or a text in quotes",
-        )
+        right = f'write it in quotes: "{value}"' if scalar else "write one word or a text in quotes"
+        return f"{written} is not text", right
+    return _shape_words(kind, written, value, message, keys)
+
+
+def _shape_words(kind: str, written: str, value: Any, message: str, keys: Sequence[str]) -> tuple[str, str]:
     if kind in {"tuple_type", "list_type"}:
         scalar = isinstance(value, (str, int, float))
         return f"{written} is not a list", f"write it as a list: [{value}]" if scalar else "write a list: [a, b]"
     if kind in {"model_type", "model_attributes_type", "dict_type", "dict_attributes_type"}:
-        return (
-            f"{written} is not a mapping",
-            f"write keys and values{'; known keys: ' + ', '.join(keys) if keys else ''}",
-        )
+        right = f"write keys and values{'; known keys: ' + ', '.join(keys) if keys else ''}"
+        return f"{written} is not a mapping", right
     if kind == "too_short":
         return "nothing is here", "at least one entry is needed"
     return f"{written}: {message}", ""

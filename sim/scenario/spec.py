@@ -1,9 +1,9 @@
 """The scenario: what to simulate, frozen and typed. It knows no engine.
 
 Field names are the keys of the YAML file. Unknown keys are errors. Quantities are written with units and held in
-seconds, bytes and bytes per second. Numbered things are written as patterns: ``"r{r:01-04}-c{c:01-05}"`` makes 20 names,
-and other fields of the same entry may use ``{r}`` and ``{c}``. ``extends: other.yaml`` at the top lays this file over
-another: mappings merge, lists are replaced, null takes an inherited key away.
+seconds, bytes and bytes per second. Numbered things are written as patterns: ``"r{r:01-04}-c{c:01-05}"`` makes 20
+names, and other fields of the same entry may use ``{r}`` and ``{c}``. ``extends: other.yaml`` at the top lays this file
+over another: mappings merge, lists are replaced, null takes an inherited key away.
 
 This docstring and those of the classes and fields are the reference page and the descriptions of the JSON Schema.
 """

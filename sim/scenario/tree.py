@@ -1,7 +1,7 @@
 """YAML as a tree in which every value knows its file and line; extending files and ``--set`` are edits of that tree.
 
-YAML 1.2's rules for plain words (``on`` and ``no`` are text). Parsed by libyaml where it is there: 10 000 servers written
-out take a second.
+YAML 1.2's rules for plain words (``on`` and ``no`` are text). Parsed by libyaml where it is there: 10 000 servers
+written out take a second.
 """
 
 from __future__ import annotations
@@ -50,6 +50,12 @@ _Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar(
 def to_yaml(data: Any) -> str:
     """Plain data as readable YAML: an entry of plain values is one line, long texts are blocks."""
     return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=118, default_flow_style=None))
+
+
+def one_line(data: Any) -> str:
+    """Plain data as YAML on one line."""
+    style = {"sort_keys": False, "allow_unicode": True, "width": 10**9, "default_flow_style": True}
+    return str(yaml.dump(data, Dumper=_Dumper, **style)).removesuffix("...\n").strip()
 
 
 class Node:
@@ -338,8 +344,8 @@ def _index(node: Node, segment: str, place: str, issues: list[Issue]) -> int | N
         if 0 <= index < len(items):
             items[index] = Node(_copy(items[index].value), items[index].file, items[index].line)
             return index
-        issues.append(Issue(place, f"there is no [{segment}]", f"this list has {len(items)} entries, [0] to [{len(items) - 1}]"
-                            if items else "this list is empty"))  # fmt: skip
+        right = f"this list has {len(items)} entries, [0] to [{len(items) - 1}]" if items else "this list is empty"
+        issues.append(Issue(place, f"there is no [{segment}]", right))
         return None
     names = [str(found.value) if (found := item.child("name")) is not None else "" for item in items]
     if segment in names:
@@ -348,8 +354,8 @@ def _index(node: Node, segment: str, place: str, issues: list[Issue]) -> int | N
         return index
     for index, name in enumerate(names):
         if "{" in name and _makes(name, segment):
-            issues.append(Issue(place, f"{segment!r} is one of many that the pattern {name!r} makes",
-                                f"set [{index}], which changes them all, or write it as an entry of its own"))  # fmt: skip
+            right = f"set [{index}], which changes them all, or write it as an entry of its own"
+            issues.append(Issue(place, f"{segment!r} is one of many that the pattern {name!r} makes", right))
             return None
     issues.append(Issue(place, f"no entry is named {segment!r}", closest(segment, [name for name in names if name])))
     return None

@@ -1,1 +1,1 @@
-"""Importers of OpenStack exports and of public traces."""
+"""Importers: what operators already have → scenario files."""

@@ -1,0 +1,277 @@
+"""Hypervisors, services, aggregates and placement inventories → the hosts of a scenario and its aggregates."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from sim.scenario.importers.columns import COMMANDS
+from sim.scenario.importers.exports import Exports, Row, as_mapping, as_names
+from sim.scenario.importers.values import HostDefaults, Notes, natural, short
+
+_RACK = re.compile(r"(?:^|[-_.])((?:rack|rk|r|cabinet|cab|row|chassis|enclosure|enc)[-_]?[0-9]+)(?=[-_.a-z]|$)", re.I)
+_RESOURCES = {"VCPU": "vcpus", "MEMORY_MB": "memory_mb", "DISK_GB": "disk_gb"}
+_RATIOS = {"VCPU": "cpu_allocation_ratio", "MEMORY_MB": "ram_allocation_ratio", "DISK_GB": "disk_allocation_ratio"}
+_RESERVED = {"VCPU": "reserved_vcpus", "MEMORY_MB": "reserved_memory", "DISK_GB": "reserved_disk"}
+
+
+@dataclass
+class Host:
+    """One host as it gathers; capacities None until something says them."""
+
+    name: str
+    vcpus: int | None = None
+    memory_mb: int | None = None
+    disk_gb: int | None = None
+    vcpus_used: int | None = None
+    memory_used_mb: int | None = None
+    rack: str = ""
+    zone: str | None = None
+    type: str | None = None
+    version: int | None = None
+    service: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Reserved amounts and ratios that placement's inventories state, with units where the scenario has them."""
+    ids: tuple[str, ...] = ()
+    """Of the hypervisor, which is also that of its resource provider."""
+
+
+@dataclass
+class Hosts:
+    """All hosts, and how other files may call them."""
+
+    hosts: dict[str, Host] = field(default_factory=dict)
+    _short: dict[str, str | None] = field(default_factory=dict)
+
+    def add(self, name: str) -> Host:
+        """The host of that name, made if it is new."""
+        known = self.find(name)
+        if known is not None:
+            return known
+        host = self.hosts[name] = Host(name)
+        label = name.partition(".")[0]
+        self._short[label] = None if label in self._short else name
+        return host
+
+    def find(self, name: str) -> Host | None:
+        """By its name; with or without its domain where that is clear."""
+        if name in self.hosts:
+            return self.hosts[name]
+        label = name.partition(".")[0]
+        other = self._short.get(label)
+        # cpu01 and cpu01.example.com are one host; cpu01.a and cpu01.b are two.
+        return self.hosts[other] if other is not None and label in (name, other) else None
+
+
+def read_hosts(exports: Exports, notes: Notes) -> Hosts:
+    """Hosts from services and hypervisors, with states; capacities as far as they are stated."""
+    found = Hosts()
+    services = [
+        row for row in exports.rows("services", ("id", "host")) if notes.text(row, "binary") in {None, "nova-compute"}
+    ]
+    for row in services:
+        _service(found, row, notes)
+    silent: list[str] = []
+    metal: list[str] = []
+    for row in exports.rows("hypervisors"):
+        _hypervisor(found, row, notes, silent, metal)
+    if metal:
+        notes.assume("bare metal is not simulated, left out", metal)
+    if silent and services:
+        notes.assume("no compute service is listed for these hypervisors, taken as enabled and up", silent)
+    if not services and found.hosts:
+        notes.assume(f"no list of compute services: hosts are taken as the hypervisors' state says; "
+                     f"`{COMMANDS['services']}` would say")  # fmt: skip
+    _inventories(found, exports, notes)
+    return found
+
+
+def _service(found: Hosts, row: Row, notes: Notes) -> None:
+    name = notes.text(row, "host")
+    if name is None:
+        if not notes.issues:
+            notes.wrong(row.where(), "a compute service without a host", f"export it with `{COMMANDS['services']}`")
+        return
+    host = found.add(name)
+    status, state = _word(notes, row, "status", ("enabled", "disabled")), _word(notes, row, "state", ("up", "down"))
+    zone = notes.text(row, "zone")
+    host.zone = None if zone == "internal" else zone
+    if status == "disabled":
+        host.service["status"] = "disabled"
+        reason = notes.text(row, "reason")
+        if reason:
+            host.service["disabled_reason"] = reason
+    if notes.flag(row, "forced_down"):
+        host.service["forced_down"] = True
+    elif state == "down":
+        host.service["state"] = "down"
+
+
+def _word(notes: Notes, row: Row, name: str, words: tuple[str, ...]) -> str | None:
+    value = notes.text(row, name)
+    if value is not None and value.lower() not in words:
+        notes.wrong(row.where(name), f"{value!r} is not possible here", f"one of: {', '.join(words)}")
+        return None
+    return None if value is None else value.lower()
+
+
+def _hypervisor(found: Hosts, row: Row, notes: Notes, silent: list[str], metal: list[str]) -> None:
+    name = notes.text(row, "name")
+    service = row.get("service")
+    details = as_mapping(service) if isinstance(service, dict) else None
+    at = str(details["host"]) if details and details.get("host") else service if isinstance(service, str) else name
+    if name is None or at is None:
+        notes.wrong(row.where(), "a hypervisor without a name", f"export it with `{COMMANDS['hypervisors']}`")
+        return
+    kind = notes.text(row, "type")
+    if kind is not None and kind.lower() == "ironic":
+        metal.append(name)
+        found.hosts.pop(at, None)
+        return
+    new = found.find(at) is None
+    host = found.add(at)
+    host.ids = (*host.ids, *(str(one) for one in row.values("id")), name)
+    if new:
+        silent.append(name)
+        if _word(notes, row, "status", ("enabled", "disabled")) == "disabled":
+            host.service["status"] = "disabled"
+            if details and details.get("disabled_reason"):
+                host.service["disabled_reason"] = str(details["disabled_reason"])
+        if _word(notes, row, "state", ("up", "down")) == "down":
+            host.service["state"] = "down"
+    host.type = kind or host.type
+    host.version = notes.whole(row, "version") or host.version
+    host.vcpus = notes.whole(row, "vcpus") or host.vcpus
+    host.memory_mb = notes.whole(row, "memory_mb") or host.memory_mb
+    host.disk_gb = notes.whole(row, "disk_gb") or host.disk_gb
+    host.vcpus_used = notes.whole(row, "vcpus_used")
+    host.memory_used_mb = notes.whole(row, "memory_used_mb")
+
+
+def _inventories(found: Hosts, exports: Exports, notes: Notes) -> None:
+    """Placement's own numbers, one file for each resource provider, named after the host or provider."""
+    for export in exports.of("inventories"):
+        stem = export.path.stem
+        names = [(one, host) for host in found.hosts.values() for one in (host.name, *host.ids) if one in stem]
+        if not names:
+            exports.unused.append(f"{export.path.name}: an inventory of no known host (name the file after the host)")
+            continue
+        host = max(names, key=lambda pair: len(pair[0]))[1]
+        for index in range(len(export.rows)):
+            row = Row("inventories", export, index)
+            name = notes.text(row, "resource_class")
+            if name not in _RESOURCES:
+                continue
+            total, reserved = notes.whole(row, "total", 1), notes.whole(row, "reserved")
+            ratio = row.get("ratio")
+            if total is not None:
+                setattr(host, _RESOURCES[name], total)
+            if reserved is not None:
+                unit = {"VCPU": None, "MEMORY_MB": "MiB", "DISK_GB": "GiB"}[name]
+                host.extra[_RESERVED[name]] = reserved if unit is None else f"{reserved} {unit}"
+            if isinstance(ratio, (int, float)) and not isinstance(ratio, bool) and ratio > 0:
+                host.extra[_RATIOS[name]] = float(ratio)
+            elif ratio is not None:
+                notes.wrong(row.where("ratio"), f"{short(ratio)} is no ratio", "a number above 0, like 4.0")
+
+
+def fill_capacities(found: Hosts, defaults: HostDefaults, notes: Notes) -> None:
+    """Capacities that no export states: from ``--host-defaults``, else the commonest; an issue if there is none."""
+    for name, default, word in (("vcpus", defaults.vcpus, "vcpus"),
+                                ("memory_mb", (defaults.memory or 0) // 2**20 or None, "memory")):  # fmt: skip
+        lacking = [host for host in found.hosts.values() if getattr(host, name) is None]
+        known = Counter(value for host in found.hosts.values() if (value := getattr(host, name)) is not None)
+        if not lacking:
+            continue
+        value = default
+        if value is not None:
+            notes.assume(f"{word} from --host-defaults", [host.name for host in lacking])
+        elif known:
+            value = max(known, key=lambda one: (known[one], one))
+            unit = " MiB" if name == "memory_mb" else ""
+            notes.assume(f"no export has {word} of these hosts, taken as the commonest ({value}{unit})",
+                         [host.name for host in lacking])  # fmt: skip
+        for host in lacking:
+            setattr(host, name, value)
+    if any(host.vcpus is None or host.memory_mb is None for host in found.hosts.values()):
+        notes.wrong("hypervisors", "no export has the capacities of hosts (microversions from 2.88 do not tell them)",
+                    f"add `{COMMANDS['hypervisors']}`, or placement's inventories "
+                    "(`openstack resource provider inventory list UUID -f json > inventory-HOST.json`), "
+                    "or --host-defaults vcpus=48,memory=384GiB,disk=2TB")  # fmt: skip
+
+
+def fill_racks(found: Hosts, notes: Notes, rack_of: dict[str, str]) -> None:
+    """Racks from aggregates' metadata, else from names such as ``r01-c03``; else a rack for each zone."""
+    guessed, unknown = 0, []
+    for host in found.hosts.values():
+        match = _RACK.search(host.name)
+        if host.name in rack_of:
+            host.rack = rack_of[host.name]
+        elif match is not None:
+            host.rack = match[1]
+            guessed += 1
+        else:
+            host.rack = f"rack-{host.zone}" if host.zone else "rack-1"
+            unknown.append(host.name)
+    if guessed:
+        notes.assume(f"racks of {guessed} hosts are read from their names")
+    if unknown:
+        notes.assume("racks are unknown, one for each zone; correct `rack:` where links between racks matter", unknown)
+
+
+def read_aggregates(exports: Exports, found: Hosts, notes: Notes) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Aggregates as the scenario writes them, and host → rack where their metadata says it."""
+    made: list[dict[str, Any]] = []
+    racks: dict[str, str] = {}
+    strangers: list[str] = []
+    names: set[str] = set()
+    for row in exports.rows("aggregates"):
+        name = notes.text(row, "name") or notes.text(row, "id")
+        if name is None:
+            notes.wrong(row.where(), "an aggregate without a name", f"export it with `{COMMANDS['aggregates']}`")
+            continue
+        if name in names:
+            notes.wrong(row.where("name"), f"the aggregate {name!r} is there twice", "take one of them away")
+            continue
+        names.add(name)
+        metadata = as_mapping(row.get("metadata") or {})
+        members = as_names(row.get("hosts") or [])
+        zone = notes.text(row, "zone")
+        if metadata is None or members is None:
+            wrong, right = ("metadata", "{key: value}") if metadata is None else ("hosts", "[name, name]")
+            notes.wrong(row.where(wrong), f"{short(row.get(wrong))} is not understood", f"the clients write {right}")
+            continue
+        zone = zone or metadata.get("availability_zone")
+        metadata.pop("availability_zone", None)
+        if not row.has("hosts"):
+            members = [host.name for host in found.hosts.values() if zone and host.zone == zone]
+            notes.assume(f"no file lists the hosts of aggregate {name}"
+                         + (f", taken as those of zone {zone}" if members else ", it is empty"))  # fmt: skip
+        hosts = [host.name for one in members if (host := found.find(one)) is not None]
+        strangers += [f"{one} in {name}" for one in members if found.find(one) is None]
+        racks.update(dict.fromkeys(hosts, str(metadata["rack"])) if metadata.get("rack") else {})
+        made.append({"name": name, **({"zone": zone} if zone else {}),
+                     **({"metadata": {key: str(value) for key, value in metadata.items()}} if metadata else {}),
+                     "hosts": hosts})  # fmt: skip
+    if strangers:
+        notes.assume("aggregates name hosts that nothing else lists, left out", strangers)
+    _zones(made, found, notes)
+    return made, racks
+
+
+def _zones(made: list[dict[str, Any]], found: Hosts, notes: Notes) -> None:
+    """An aggregate's zone stands for its hosts'; a zone that only services tell stays with the host."""
+    of_aggregates = {host: entry["zone"] for entry in made if "zone" in entry for host in entry["hosts"]}
+    differing = [f"{host.name} ({host.zone}, {of_aggregates[host.name]})" for host in found.hosts.values()
+                 if host.zone and host.name in of_aggregates and host.zone != of_aggregates[host.name]]  # fmt: skip
+    if differing:
+        notes.assume("services and aggregates disagree about zones, aggregates are believed", differing)
+    for host in found.hosts.values():
+        if host.name in of_aggregates:
+            host.zone = of_aggregates[host.name]
+    if not made and any(host.zone for host in found.hosts.values()):
+        notes.assume(f"no list of aggregates: zones are those of the services, metadata is unknown; "
+                     f"`{COMMANDS['aggregates']}` would say")  # fmt: skip
+    made.sort(key=lambda entry: natural(entry["name"]))

@@ -1,0 +1,177 @@
+"""Flavors, images and server groups of exports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sim import units
+from sim.scenario.importers.columns import COMMANDS
+from sim.scenario.importers.exports import Exports, Row, as_mapping, as_names
+from sim.scenario.importers.values import Notes, short
+
+POLICIES = ("anti-affinity", "affinity", "soft-anti-affinity", "soft-affinity")
+
+
+class Flavors:
+    """Flavors by name and by id; those that only servers know (deleted, private) are added as they come."""
+
+    def __init__(self, exports: Exports, notes: Notes) -> None:
+        self._notes = notes
+        self.made: dict[str, dict[str, Any]] = {}
+        self.sizes: dict[str, tuple[int, int, int]] = {}
+        """vcpus, MiB, GiB of each."""
+        self._by_id: dict[str, str] = {}
+        self.listed = False
+        for row in exports.rows("flavors"):
+            self.listed = True
+            self._row(row)
+
+    def _row(self, row: Row) -> None:
+        notes = self._notes
+        identity, name = notes.text(row, "id"), notes.text(row, "name")
+        name = name or identity
+        if name is None:
+            notes.wrong(row.where(), "a flavor without a name", f"export it with `{COMMANDS['flavors']}`")
+            return
+        numbers = {key: notes.whole(row, key, 1 if key in {"vcpus", "ram"} else 0)
+                   for key in ("vcpus", "ram", "disk", "ephemeral", "swap")}  # fmt: skip
+        specs = as_mapping(row.get("extra_specs") or {})
+        if specs is None:
+            notes.wrong(row.where("extra_specs"), f"{short(row.get('extra_specs'))} is not understood", "{key: value}")
+        missing = [key for key in ("vcpus", "ram", "disk") if numbers[key] is None]
+        if missing and not notes.issues:
+            notes.wrong(row.where(), f"the flavor {name!r} has no {' and no '.join(missing)}",
+                        f"export flavors with `{COMMANDS['flavors']}`")  # fmt: skip
+        if name in self.made and not notes.issues:
+            notes.wrong(row.where("name"), f"the flavor {name!r} is there twice", "take one of them away")
+        self._make(name, numbers, specs or {})
+        if identity is not None:
+            self._by_id[identity] = name
+
+    def _make(self, name: str, numbers: Mapping[str, Any], specs: Mapping[str, Any]) -> None:
+        vcpus, ram, disk = (int(numbers.get(key) or 0) for key in ("vcpus", "ram", "disk"))
+        entry: dict[str, Any] = {"name": name, "vcpus": vcpus, "memory": units.exact_bytes(ram * units.MIB),
+                                 "disk": units.exact_bytes(disk * units.GIB) if disk else 0}  # fmt: skip
+        for key, unit in (("ephemeral", units.GIB), ("swap", units.MIB)):
+            if numbers.get(key):
+                entry[key] = units.exact_bytes(int(numbers[key]) * unit)
+        if specs:
+            entry["extra_specs"] = {key: str(value) for key, value in specs.items()}
+        self.made[name] = entry
+        self.sizes[name] = (vcpus, ram, disk + int(numbers.get("ephemeral") or 0))
+
+    def of(self, row: Row) -> str | None:
+        """The name of a server's flavor; None if no export knows how large it is."""
+        value = row.get("flavor")
+        candidates = [row.get("flavor_id"), value]
+        if isinstance(value, Mapping):
+            name = value.get("original_name") or value.get("name")
+            candidates = [value.get("id"), name]
+            sized = all(
+                isinstance(value.get(key), int) and not isinstance(value.get(key), bool) for key in ("vcpus", "ram")
+            )
+            if name is not None and sized and name not in self.made and str(value.get("id")) not in self._by_id:
+                swap = value.get("swap")
+                numbers = {**value, "swap": swap if isinstance(swap, int) else 0}
+                self._make(str(name), numbers, as_mapping(value.get("extra_specs") or {}) or {})
+        for candidate in candidates:
+            if not isinstance(candidate, (str, int)):
+                continue
+            text = str(candidate)
+            if text in self.made:
+                return text
+            if text in self._by_id:
+                return self._by_id[text]
+            head, bracket, _ = text.partition(" (")  # "m1.small (2)", as older clients write it
+            if bracket and head in self.made:
+                return head
+        return None
+
+    def named(self, row: Row) -> str:
+        """What the export calls a server's flavor, for messages."""
+        value = row.get("flavor")
+        if isinstance(value, Mapping):
+            value = value.get("original_name") or value.get("name") or value.get("id")
+        return str(value if value is not None else row.get("flavor_id"))
+
+
+class Images:
+    """Images by name and id; an image that only servers name is made with the default size."""
+
+    def __init__(self, exports: Exports, notes: Notes) -> None:
+        self.made: dict[str, dict[str, Any]] = {}
+        self._by_id: dict[str, str] = {}
+        self.unlisted: list[str] = []
+        for row in exports.rows("images"):
+            identity, name = notes.text(row, "id"), notes.text(row, "name")
+            label = name if name and name not in self.made else identity
+            if label is None:
+                notes.wrong(row.where(), "an image without a name", f"export it with `{COMMANDS['images']}`")
+                continue
+            entry: dict[str, Any] = {"name": label}
+            size = notes.whole(row, "size")
+            if size:
+                entry["size"] = units.exact_bytes(size)
+            for key, field, unit in (("min_disk", "min_disk", units.GIB), ("min_memory", "min_ram", units.MIB)):
+                value = notes.whole(row, field)
+                if value:
+                    entry[key] = units.exact_bytes(value * unit)
+            self.made[label] = entry
+            if identity is not None:
+                self._by_id[identity] = label
+
+    def of(self, row: Row) -> tuple[str | None, bool | None]:
+        """A server's image, and whether it boots from a volume (None: no column says)."""
+        if not (row.has("image") or row.has("image_id")):
+            return None, None
+        value = row.get("image")
+        identity = row.get("image_id")
+        if isinstance(value, Mapping):
+            identity, value = value.get("id") or identity, value.get("name")
+        names = [str(one) for one in (identity, value) if one and not str(one).startswith("N/A")]
+        if not names:
+            return None, True
+        known = next((label for one in names if (label := self._by_id.get(one, one)) in self.made), None)
+        if known is None:
+            known = str(value) if value and not str(value).startswith("N/A") else names[0]
+            self.made[known] = {"name": known}
+            self._by_id[names[0]] = known
+            self.unlisted.append(known)
+        return known, False
+
+
+def read_groups(exports: Exports, notes: Notes) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Server groups as the scenario writes them, and server's id or name → its group."""
+    made: list[dict[str, Any]] = []
+    group_of: dict[str, str] = {}
+    names: set[str] = set()
+    for row in exports.rows("groups"):
+        identity = notes.text(row, "id")
+        name = (notes.text(row, "name") or identity or "group").replace("{", "(").replace("}", ")")
+        if name in names:  # Nova lets projects use a name twice
+            name = next(one for n in range(2, 10**6) if (one := f"{name}-{n}") not in names)
+            notes.assume(f"another server group of the same name is called {name}")
+        names.add(name)
+        policy = as_names(row.get("policy") or [])
+        members = as_names(row.get("members") or [])
+        rules = as_mapping(row.get("rules") or {})
+        if policy is None or members is None or rules is None:
+            field = "policy" if policy is None else "members" if members is None else "rules"
+            notes.wrong(row.where(field), f"{short(row.get(field))} is not understood",
+                        f"export it with `{COMMANDS['groups']}`")  # fmt: skip
+            continue
+        if not policy or policy[0] not in POLICIES:
+            what = f"{policy[0]!r} is no policy" if policy else f"the group {name!r} has no policy"
+            notes.wrong(row.where("policy"), what, f"one of: {', '.join(POLICIES)}")
+            continue
+        entry: dict[str, Any] = {"name": name, "policy": policy[0]}
+        most = rules.get("max_server_per_host")
+        if most is not None and policy[0] == "anti-affinity":
+            entry["rules"] = {"max_server_per_host": int(most)}
+        made.append(entry)
+        for member in members:
+            group_of.setdefault(member, name)
+        if identity is not None:
+            group_of.setdefault(f"group {identity}", name)
+    return made, group_of
