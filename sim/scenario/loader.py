@@ -12,11 +12,13 @@ from pydantic import ValidationError
 
 from sim.errors import InputError, Issue
 from sim.scenario.checks import check
+from sim.scenario.edits import apply_set
 from sim.scenario.files import FILE_FIELDS, nodes_at, resolve_files
 from sim.scenario.messages import Fault, faults_of
 from sim.scenario.nova_conf import NovaOptions
 from sim.scenario.spec import Scenario
-from sim.scenario.tree import Node, PathKeys, apply_set, from_plain, merge, parse_yaml, read_text, shown, to_yaml
+from sim.scenario.tree import Node, PathKeys, from_plain, merge, shown
+from sim.scenario.yaml_text import parse_yaml, read_text, to_yaml
 
 _ROUNDS = 4
 """How often a tree with wrong values is pruned, to see what else is wrong with the rest."""

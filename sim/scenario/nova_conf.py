@@ -16,6 +16,7 @@ from oslo_config import cfg
 from sim.errors import InputError, Issue
 from sim.scenario.nova_options import Catalogue, OptionFacts, catalogue, is_honoured
 from sim.scenario.patterns import closest
+from sim.scenario.tree import shown
 
 _REFERENCES = {"pybasedir": "/usr/lib/python3/dist-packages", "state_path": "$pybasedir", "host": "localhost",
                "instances_path": "$state_path/instances", "bindir": "/usr/bin"}  # fmt: skip
@@ -114,10 +115,10 @@ def _paths(conf: str | Path | Sequence[str | Path] | None, issues: list[Issue]) 
         if entry.is_dir():
             inside = sorted(entry.glob("*.conf"))
             if not inside:
-                issues.append(Issue(str(entry), "this directory has no *.conf", "name a nova.conf"))
+                issues.append(Issue(shown(str(entry)), "this directory has no *.conf", "name a nova.conf"))
             yield from inside
         elif not entry.is_file():
-            issues.append(Issue(str(entry), "no such file", "name a nova.conf that exists, or leave conf out"))
+            issues.append(Issue(shown(str(entry)), "no such file", "name a nova.conf that exists, or leave conf out"))
         else:
             yield entry
 
@@ -127,13 +128,14 @@ def _scan(path: Path, issues: list[Issue]) -> list[_Setting]:
     try:
         text = path.read_text("utf-8")
     except (UnicodeDecodeError, OSError) as error:
-        issues.append(Issue(str(path), f"cannot be read as text: {error}", "a nova.conf is UTF-8 text"))
+        issues.append(Issue(shown(str(path)), f"cannot be read as text: {error}", "a nova.conf is UTF-8 text"))
         return []
     found: list[_Setting] = []
+    name = shown(str(path))
     group, key = "", ""
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.rstrip()
-        place = f"{path}:{number}"
+        place = f"{name}:{number}"
         if not line:
             key = ""
         elif line[0] in " \t":
@@ -152,7 +154,7 @@ def _scan(path: Path, issues: list[Issue]) -> list[_Setting]:
             elif not group:
                 issues.append(Issue(place, f"{key!r} stands before any section", "put [DEFAULT] above it"))
             else:
-                found.append(_Setting(group, key, str(path), number))
+                found.append(_Setting(group, key, name, number))
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError, Issue
-from sim.scenario.tree import one_line
+from sim.scenario.yaml_text import one_line
 
 if TYPE_CHECKING:
     from sim.scenario.importers.openstack import Imported
