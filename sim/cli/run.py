@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sim import units
-from sim.runs.simulation import Progress
+
+if TYPE_CHECKING:
+    from sim.runs.simulation import Progress
 
 
 def register(app: typer.Typer) -> None:
