@@ -131,6 +131,13 @@ def format_rate(rate_bps: float) -> str:
     return f"{bits:.0f} bit/s"
 
 
+def counted(count: int, plural: str) -> str:
+    """``1 host``, ``1,000 hosts``, ``1 inventory``."""
+    if count != 1:
+        return f"{count:,} {plural}"
+    return f"1 {plural.removesuffix('ies')}y" if plural.endswith("ies") else f"1 {plural.removesuffix('s')}"
+
+
 def exact_seconds(seconds: float) -> str:
     """Text that :func:`parse_seconds` reads back to the very same number, in a natural unit where that is exact."""
     for factor, unit in ((86400, "days"), (3600, "h"), (60, "min")):

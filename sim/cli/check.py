@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from sim.scenario.nova_conf import OptionUse
 
 
@@ -24,39 +22,42 @@ def check(
     sets: Annotated[list[str] | None, typer.Option("--set", help="path=value, overrides the file.")] = None,
 ) -> None:
     """Check a scenario: all issues at once; which options of its nova.conf are honoured."""
-    from rich.console import Console
-
     from sim.scenario.expand import expand_hosts, server_pattern
     from sim.scenario.loader import examine
+    from sim.units import counted
 
     found = examine(scenario, sets or [])
-    console = Console(highlight=False, soft_wrap=True, markup=False)
     for warning in found.warnings:
-        console.print(f"warning: {warning}")
+        print(f"warning: {warning}")
     options = found.options
     for title, uses in (
         ("honoured", options.honoured),
-        ("known to Nova, without effect in the simulation", options.no_effect),
+        ("known, without effect in the simulation", options.no_effect),
         ("unknown to Nova 34", options.unknown),
     ):
         if uses:
-            console.print(f"Nova's options, {title} ({len(uses)}):", style="bold")
-            console.print(_table(uses))
+            print(f"Nova's options, {title} ({len(uses)}):")
+            print("\n".join(_lines(uses)))
     cloud = found.scenario.cloud
     hosts, servers = len(expand_hosts(cloud, options)), sum(server_pattern(one).size for one in cloud.servers)
     steps = len(found.scenario.plan)
-    console.print(f"{scenario}: good ({hosts:,} hosts, {servers:,} servers, {steps} steps in the plan)")
+    what = f"{counted(hosts, 'hosts')}, {counted(servers, 'servers')}, {counted(steps, 'steps')} in the plan"
+    print(f"{scenario}: good ({what})")
 
 
-def _table(uses: Sequence[OptionUse]) -> Table:
-    """One line for each option: its name and value, where it is set, why it has no effect."""
-    from rich.table import Table
+def _lines(uses: Sequence[OptionUse]) -> Iterator[str]:
+    """One line for each option: where it is set, its name, its value or why it has no effect."""
+    places = [_place(use.where) for use in uses]
+    width = max(map(len, places))
+    for use, place in zip(uses, places, strict=True):
+        text = f" = {_shown(use.value)}" if use.value is not None else ""
+        note = f"  ({use.note})" if use.note else ""
+        yield f"  {place:<{width}}  {use.name}{text}{note}"
 
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 2), pad_edge=False)
-    for use in uses:
-        value = "" if use.value is None else f"= {_shown(use.value)}"
-        table.add_row(f"  {use.name}", value, use.note, use.where.partition(" ")[0])
-    return table
+
+def _place(where: str) -> str:
+    """``nova.conf:12``."""
+    return where.partition(" ")[0].rpartition("/")[2]
 
 
 def _shown(value: Any) -> str:

@@ -17,6 +17,7 @@ from sim.scenario.importers.columns import COLUMNS, kind_of, plain
 from sim.scenario.importers.places import place
 from sim.scenario.patterns import closest
 from sim.scenario.tree import Key, shown
+from sim.units import counted
 
 _WRAPPED = ("servers", "hypervisors", "services", "aggregates", "server_groups", "flavors", "images", "migrations",
             "os-services", "data", "items", "value")  # fmt: skip
@@ -238,15 +239,6 @@ def summary(found: Exports) -> Iterator[str]:
     for export in found.files:
         word = export.kind.replace("groups", "server groups")
         yield f"{export.path.name}: {counted(len(export.rows), word)}"
-
-
-def counted(count: int, plural: str) -> str:
-    """``1 server``, ``2 servers``, ``1 inventory``."""
-    return (
-        f"{count} {plural}"
-        if count != 1
-        else f"1 {plural.removesuffix('ies') + 'y' if plural.endswith('ies') else plural.removesuffix('s')}"
-    )
 
 
 def as_mapping(value: Any) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from sim import units
 from sim.errors import InputError
 from sim.scenario.expand import ratios
 from sim.scenario.importers.columns import COMMANDS
-from sim.scenario.importers.exports import Exports, counted, read_exports, summary
+from sim.scenario.importers.exports import Exports, read_exports, summary
 from sim.scenario.importers.hosts import Host, Hosts, fill_capacities, fill_racks, read_aggregates, read_hosts
 from sim.scenario.importers.kinds import Flavors, Images, read_groups
 from sim.scenario.importers.servers import Servers, compare_use
@@ -72,7 +72,7 @@ def import_openstack(
     report = [*(f"read      {line}" for line in sources), *(f"not used  {line}" for line in exports.unused),
               *(f"note      {line}" for line in facts), *(f"assumed   {line}" for line in notes.assumed),
               *(f"warning   {one.what}; {one.right}" for one in examined.warnings if "nothing happens" not in one.what),
-              "cloud     " + ", ".join(counted(n, kind.replace("_", " ")) for kind, n in counts.items())]  # fmt: skip
+              "cloud     " + ", ".join(units.counted(n, kind.replace("_", " ")) for kind, n in counts.items())]  # fmt: skip
     return imported, report
 
 
