@@ -28,6 +28,17 @@ class Keep(enum.Enum):
 KEEP = Keep.KEEP
 
 
+_IO_TASKS = frozenset({
+    "resize_migrating", "rebuilding", "resize_prep", "image_snapshot", "image_backup", "rescuing", "unshelving",
+})  # fmt: skip
+"""Tasks that Nova's compute counts as I/O operations of its host, besides builds."""
+
+
+def _busy(server: Server) -> bool:
+    """Whether the server counts among its host's I/O operations."""
+    return server.vm_state == "building" or server.task_state in _IO_TASKS
+
+
 class Database:
     """All rows, by name and by id, and the one way to change them."""
 
@@ -72,6 +83,7 @@ class Database:
     ) -> None:
         """Change a server's states and host in one step, and record it if anything changed."""
         changed = False
+        was_busy = _busy(server)
         if vm_state is not KEEP and vm_state != server.vm_state:
             server.vm_state = vm_state
             changed = True
@@ -83,11 +95,14 @@ class Database:
             changed = True
         if host is not KEEP and host != server.host:
             if server.host is not None:
-                self._leave(server, server.host)
+                self._leave(server, server.host, was_busy)
             server.host = host
             if host is not None:
                 self._arrive(server, host)
             changed = True
+        elif changed and server.host is not None and was_busy != _busy(server):
+            self.hosts.io_ops[server.host] += -1 if was_busy else 1
+            self.hosts.journal.add(server.host)
         if changed:
             self.record_server(server, request)
 
@@ -107,7 +122,7 @@ class Database:
         server.terminated = self.env.now
         server.deleted = True
         if server.host is not None:
-            self._leave(server, server.host)
+            self._leave(server, server.host, _busy(server))
         server.vm_state, server.task_state = "deleted", None
         self.log.append(records.ServerDeleted(self.env.now, server.name, request))
 
@@ -118,11 +133,18 @@ class Database:
 
     def _arrive(self, server: Server, host: int) -> None:
         self.on_host.setdefault(host, {})[server.name] = server
-        self.hosts.instances[host] += 1
+        self._count(host, 1, _busy(server))
 
-    def _leave(self, server: Server, host: int) -> None:
+    def _leave(self, server: Server, host: int, busy: bool) -> None:
         del self.on_host[host][server.name]
-        self.hosts.instances[host] -= 1
+        self._count(host, -1, busy)
+
+    def _count(self, host: int, change: int, busy: bool) -> None:
+        hosts = self.hosts
+        hosts.instances[host] += change
+        if busy:
+            hosts.io_ops[host] += change
+        hosts.journal.add(host)
 
     # --- migrations
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.model.journal import Journal
+
 UP, CRASHED, HUNG, REBOOTING, CUT_OFF = "up", "crashed", "hung", "rebooting", "cut_off"
 """Power of a host. hung: guests run, the service is silent. cut_off: its network is gone."""
 
@@ -34,6 +36,9 @@ class Hosts:
         self.io_ops: NDArray[np.int64] = np.zeros(count, dtype=np.int64)
         """Servers on the host that are building, resizing, rebuilding, migrating, …"""
         self.failed_builds: NDArray[np.int64] = np.zeros(count, dtype=np.int64)
+        """Builds that failed since the last that went well: :meth:`build_failed`, :meth:`build_succeeded`."""
+        self.journal = Journal()
+        """Hosts whose claims, servers, I/O operations or failed builds changed; who changes one notes it here."""
         self.hypervisor_version: NDArray[np.int64] = np.full(count, 8002000, dtype=np.int64)
         self.hypervisor_type = ["QEMU"] * count
         self.service_version: list[int] = [0] * count
@@ -50,6 +55,17 @@ class Hosts:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def build_failed(self, host: int) -> None:
+        """A build failed on the host: the scheduler will avoid it."""
+        self.failed_builds[host] += 1
+        self.journal.add(host)
+
+    def build_succeeded(self, host: int) -> None:
+        """A build went well: earlier failures are forgiven."""
+        if self.failed_builds[host]:
+            self.failed_builds[host] = 0
+            self.journal.add(host)
 
     def last_report(self, host: int, silent_at: float, interval_s: float) -> float:
         """When the service last reported, if it fell silent at ``silent_at``."""

@@ -1,0 +1,173 @@
+"""Placement: the only writer of capacity. What each host has, what of it is held, and by whom.
+
+Columns have the shape (3, H), rows in the order of :data:`RESOURCE_CLASSES`, column i is host i. Capacity is what
+Nova's placement service means by it: (total - reserved) * allocation ratio, and no single claim above the total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sim.eventlog import records
+from sim.eventlog.log import EventLog
+from sim.model.flavor import Resources
+from sim.model.host import Hosts
+
+RESOURCE_CLASSES = ("VCPU", "MEMORY_MB", "DISK_GB")
+
+
+class Clock(Protocol):
+    """Where the time for records comes from."""
+
+    @property
+    def now(self) -> float:
+        """Simulated seconds."""
+
+
+class Consumer(Protocol):
+    """Who may hold resources: a server or a migration record."""
+
+    @property
+    def consumer(self) -> str:
+        """Its name in records."""
+
+    @property
+    def held(self) -> dict[int, Resources]:
+        """Host → what it holds there. Placement alone changes it."""
+
+
+class Inventory(NamedTuple):
+    """What placement knows of one resource class of one host."""
+
+    total: int
+    reserved: int
+    ratio: float
+    used: int
+
+
+class Placement:
+    """Who holds what. Every change but the bulk load is recorded.
+
+    ``total``, ``reserved`` and ``ratio``: (3, H), in Nova's units.
+    """
+
+    def __init__(
+        self, clock: Clock, log: EventLog, hosts: Hosts, *, total: ArrayLike, reserved: ArrayLike, ratio: ArrayLike
+    ) -> None:
+        shape = (len(RESOURCE_CLASSES), len(hosts))
+        self.clock, self.log, self.hosts = clock, log, hosts
+        self.total: NDArray[np.int64] = np.array(total, dtype=np.int64).reshape(shape)
+        self.reserved: NDArray[np.int64] = np.array(reserved, dtype=np.int64).reshape(shape)
+        self.ratio: NDArray[np.float64] = np.array(ratio, dtype=np.float64).reshape(shape)
+        self.used: NDArray[np.int64] = np.zeros(shape, dtype=np.int64)
+        self.capacity: NDArray[np.float64] = (self.total - self.reserved) * self.ratio
+        self.free: NDArray[np.int64] = np.floor(self.capacity).astype(np.int64)
+        """What still fits: whole units of capacity less what is used; below zero on an overfull host."""
+        self.spare: NDArray[np.float64] = (self.total - self.reserved).astype(np.float64)
+        """What Nova's weighers call free, reserved and used taken off: memory and disk as they are, vCPUs times ratio."""
+        self.spare[0] = self.total[0] * self.ratio[0] - self.reserved[0]
+        self.journal = hosts.journal
+
+    # --- changes
+
+    def claim(self, consumer: Consumer, host: int, resources: Resources, *, force: bool = False) -> bool:
+        """Take resources of a host; False, and nothing taken, if they do not fit.
+
+        ``force``: without a look at capacity. Raises ValueError if the consumer holds something there already.
+        """
+        if not force and not self.fits(host, resources):
+            return False
+        self._take(consumer, host, resources)
+        self.log.append(records.Claimed(self.clock.now, consumer.consumer, self.hosts.names[host], *resources))
+        return True
+
+    def fits(self, host: int, resources: Resources) -> bool:
+        """Whether a claim would be granted. What is not asked for is not looked at."""
+        free, total = self.free, self.total
+        for i, amount in enumerate(resources):
+            if amount and (amount > free[i, host] or amount > total[i, host]):
+                return False
+        return True
+
+    def release(self, consumer: Consumer, host: int) -> None:
+        """Give back what the consumer holds on a host, if it holds anything there."""
+        resources = consumer.held.pop(host, None)
+        if resources is not None:
+            self._add(host, resources, -1)
+            self.log.append(records.Released(self.clock.now, consumer.consumer, self.hosts.names[host]))
+
+    def release_all(self, consumer: Consumer) -> None:
+        """Give back everything."""
+        for host in list(consumer.held):
+            self.release(consumer, host)
+
+    def move(self, consumer: Consumer, new_consumer: Consumer, host: int) -> None:
+        """What ``consumer`` holds on a host is from now on held by ``new_consumer``.
+
+        Raises KeyError if the first holds nothing there, ValueError if the second already does.
+        """
+        if host in new_consumer.held:
+            raise ValueError(f"{new_consumer.consumer} already holds resources on {self.hosts.names[host]}")
+        new_consumer.held[host] = consumer.held.pop(host)
+        name = self.hosts.names[host]
+        self.log.append(records.ClaimMoved(self.clock.now, consumer.consumer, new_consumer.consumer, name))
+
+    def load(self, claims: Iterable[tuple[Consumer, int, Resources]]) -> None:
+        """What is held when the simulation begins: taken as it is, overfull or not, and not recorded."""
+        rows: list[Resources] = []
+        where: list[int] = []
+        for consumer, host, resources in claims:
+            if host in consumer.held:
+                raise ValueError(f"{consumer.consumer} already holds resources on {self.hosts.names[host]}")
+            consumer.held[host] = resources
+            rows.append(resources)
+            where.append(host)
+        if not rows:
+            return
+        amounts = np.array(rows, dtype=np.int64).T
+        for i in range(len(RESOURCE_CLASSES)):
+            taken = np.bincount(where, weights=amounts[i], minlength=len(self.hosts)).astype(np.int64)
+            self.used[i] += taken
+            self.free[i] -= taken
+            self.spare[i] -= taken
+        self.journal.forget()
+
+    # --- questions
+
+    def resources_of(self, consumer: Consumer) -> dict[int, Resources]:
+        """What a consumer holds, by host."""
+        return dict(consumer.held)
+
+    def inventory(self, host: int) -> dict[str, Inventory]:
+        """What placement knows of a host, by resource class."""
+        columns = zip(
+            RESOURCE_CLASSES, self.total[:, host], self.reserved[:, host], self.ratio[:, host], self.used[:, host],
+            strict=True,
+        )  # fmt: skip
+        return {name: Inventory(int(t), int(r), float(ratio), int(u)) for name, t, r, ratio, u in columns}
+
+    def memory(self, host: int) -> tuple[int, float, int]:
+        """Memory as the host's own compute node counts it: total MB, allocation ratio, used MB with the reserved."""
+        total, ratio = int(self.total[1, host]), float(self.ratio[1, host])
+        return total, ratio, int(self.used[1, host] + self.reserved[1, host])
+
+    # --- within
+
+    def _take(self, consumer: Consumer, host: int, resources: Resources) -> None:
+        if host in consumer.held:
+            raise ValueError(f"{consumer.consumer} already holds resources on {self.hosts.names[host]}")
+        consumer.held[host] = resources
+        self._add(host, resources, 1)
+
+    def _add(self, host: int, resources: Resources, sign: int) -> None:
+        used, free, spare = self.used, self.free, self.spare
+        for i, amount in enumerate(resources):
+            taken = sign * amount
+            used[i, host] += taken
+            free[i, host] -= taken
+            spare[i, host] -= taken
+        self.journal.add(host)
