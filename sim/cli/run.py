@@ -29,11 +29,14 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Run a scenario and print the answer: how long, what failed and why, downtime, headroom."""
-    from sim.public import Run, load
+    from sim.scenario.loader import load
+
+    loaded = load(scenario, sets or [])
+    # A file with mistakes is refused before the engine is even loaded.
+    from sim.public import Run
     from sim.runs.engine import execute
     from sim.runs.store import save
 
-    loaded = load(scenario, sets or [])
     show = _LiveLine() if sys.stderr.isatty() and not as_json else None
     result = execute(loaded, seed, explain=explain, on_progress=show.update if show else None)
     if show:

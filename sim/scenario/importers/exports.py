@@ -182,8 +182,8 @@ def _read(path: Path, found: Exports) -> None:
             found.unused.append(f"{name}: one thing, not a list of them (made by `… list -f json`?)")
             return
     if not isinstance(data, list):
-        found.issues.append(Issue(f"{name}:1", f"holds {type(data).__name__}, not a list",
-                                  "save the output of `openstack … list -f json`"))  # fmt: skip
+        what = f"holds {'text' if isinstance(data, str) else 'a single value'}, not a list"
+        found.issues.append(Issue(f"{name}:1", what, "save the output of `openstack … list -f json`"))
         return
     _rows(path, text, data, found, prefix=prefix, hint=hint)
 

@@ -69,10 +69,11 @@ def import_openstack(
     counts = {kind: len(cloud[kind]) for kind in ("hosts", "servers", "flavors", "aggregates", "server_groups")}
     sources = tuple(summary(exports))
     imported = Imported(cloud, sources, tuple(notes.assumed), tuple(facts), conf, counts)
+    told = (one for one in examined.warnings if "nothing happens" not in one.what)
+    size = ", ".join(units.counted(count, kind.replace("_", " ")) for kind, count in counts.items())
     report = [*(f"read      {line}" for line in sources), *(f"not used  {line}" for line in exports.unused),
               *(f"note      {line}" for line in facts), *(f"assumed   {line}" for line in notes.assumed),
-              *(f"warning   {one.what}; {one.right}" for one in examined.warnings if "nothing happens" not in one.what),
-              "cloud     " + ", ".join(units.counted(n, kind.replace("_", " ")) for kind, n in counts.items())]  # fmt: skip
+              *(f"warning   {one.what}; {one.right}" for one in told), f"cloud     {size}"]  # fmt: skip
     return imported, report
 
 
