@@ -40,9 +40,9 @@ def show(
     if what == "server":
         if name is None:
             raise InputError([Issue("novasim show RUN server", "needs a server's name", "add one, like web-1")])
-        from sim.metrics.explain import server_life
+        from sim.metrics.explain.story import server_life
 
-        print(server_life(run.records(), name))
+        print(server_life(folder, name))
         return
     _print(run.table(what), form, rows, what)
 

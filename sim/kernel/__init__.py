@@ -1,0 +1,1 @@
+"""What SimPy lacks: random streams by name, worker pools."""

@@ -30,8 +30,8 @@ class Distribution(Protocol):
 class Streams:
     """All random streams of one run.
 
-    Scalar draws cost one blake2b hash and keep one counter for each (purpose, entity) that was ever drawn; generators are
-    for bulk draws.
+    Scalar draws cost one blake2b hash and keep one counter for each (purpose, entity) that was ever drawn; generators
+    are for bulk draws.
     """
 
     def __init__(self, seed: int) -> None:

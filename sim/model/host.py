@@ -37,6 +37,7 @@ class Hosts:
         """Servers on the host that are building, resizing, rebuilding, migrating, …"""
         self.failed_builds: NDArray[np.int64] = np.zeros(count, dtype=np.int64)
         """Builds that failed since the last that went well: :meth:`build_failed`, :meth:`build_succeeded`."""
+        self.ever_failed_builds = False
         self.journal = Journal()
         """Hosts whose claims, servers, I/O operations or failed builds changed; who changes one notes it here."""
         self.hypervisor_version: NDArray[np.int64] = np.full(count, 8002000, dtype=np.int64)
@@ -59,6 +60,7 @@ class Hosts:
     def build_failed(self, host: int) -> None:
         """A build failed on the host: the scheduler will avoid it."""
         self.failed_builds[host] += 1
+        self.ever_failed_builds = True
         self.journal.add(host)
 
     def build_succeeded(self, host: int) -> None:

@@ -68,7 +68,7 @@ class Placement:
         self.free: NDArray[np.int64] = np.floor(self.capacity).astype(np.int64)
         """What still fits: whole units of capacity less what is used; below zero on an overfull host."""
         self.spare: NDArray[np.float64] = (self.total - self.reserved).astype(np.float64)
-        """What Nova's weighers call free, reserved and used taken off: memory and disk as they are, vCPUs times ratio."""
+        """What the weighers call free, reserved and used taken off: memory and disk as they are, vCPUs times ratio."""
         self.spare[0] = self.total[0] * self.ratio[0] - self.reserved[0]
         self.journal = hosts.journal
 

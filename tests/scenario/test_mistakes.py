@@ -1,4 +1,4 @@
-"""Bad input: each mistake gives an error with file, line or path, and what would be right; exit code 2, nothing left."""
+"""Bad input: each mistake gives an error with file, line or path, and what would be right; exit code 2."""
 
 from __future__ import annotations
 

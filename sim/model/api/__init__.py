@@ -1,0 +1,1 @@
+"""Nova's API without HTTP: the one door into the cloud."""

@@ -1,0 +1,1 @@
+"""What happened and why, in plain sentences, from a run's records."""

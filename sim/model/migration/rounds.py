@@ -1,0 +1,384 @@
+"""A pre-copy as QEMU runs it, round by round, between two changes of its bandwidth. No clock, no events.
+
+A round sends what is dirty until what is left can be sent within the downtime limit; then the dirty bitmap is synchronised.
+If what is dirty now still fits, the guest stops and the rest is sent; else the next round begins.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+
+from sim.model.migration.limits import LiveMigrationLimits
+from sim.model.migration.memory import GuestMemory
+
+_PAGE_B = 4096
+_FAULT_STEPS = (0.75, 0.5, 0.25)
+"""In post-copy the guest's slowdown is told again when this part of the rest is left."""
+_SAME = 1e-12
+
+
+class Stage(enum.Enum):
+    """Where a copy stands."""
+
+    DISK = "disk"
+    SCAN = "scan"
+    ROUNDS = "rounds"
+    STOPPED = "stopped"
+    """The guest does not run; the rest is sent."""
+    POSTCOPY = "postcopy"
+    ENDED = "ended"
+
+
+class Rounds:
+    """The state of a copy, and what happens to it while its rate stays the same. Cheap to clone, to look ahead."""
+
+    # plain attributes in a dict: copying the dict is the cheapest clone
+    def __init__(self, memory: GuestMemory, limits: LiveMigrationLimits, disk_b: float) -> None:
+        self.memory, self.limits = memory, limits
+        self.elapsed_s = 0.0
+        self.disk_left_b = disk_b
+        zero_b = memory.ram_b - memory.nonzero_b
+        self.scan_left_s = zero_b / limits.zero_page_bps
+        self.left_b = float(memory.nonzero_b)
+        self.rounds = 0
+        """Bitmap syncs so far."""
+        self.round_s = 0.0
+        self.round_busy_s = 0.0
+        """Seconds at full speed that the guest had in this round."""
+        self.throttle = 0.0
+        self.high_periods = 0
+        self.period_s = self.period_dirty_b = self.period_sent_b = 0.0
+        self.periods = 0
+        self.before_b = math.nan
+        """What was to be sent after the sync before the last, to see that rounds repeat."""
+        self.sent_memory_b = self.sent_disk_b = 0.0
+        self.stalled_s = 0.0
+        self.stopped_at_s: float | None = None
+        self.downtime_s = 0.0
+        self.paused = False
+        """Paused on purpose (force_complete without post-copy)."""
+        self.fault_step = 0
+        self.postcopy_b = 0.0
+        """What was left when post-copy began."""
+        self.slowdown = 0.0
+        self.curve: tuple[tuple[float, float], ...] = ()
+        self.outcome: str | None = None
+        self.lost = False
+        """The guest is on neither side whole: post-copy lost its source."""
+        self.stage = Stage.DISK if disk_b > 0 else Stage.SCAN
+        if self.stage is Stage.SCAN and self.scan_left_s <= 0:
+            self.stage = Stage.ROUNDS
+        if self.stage is Stage.ROUNDS and self.left_b <= 0:
+            self._stop()
+
+    def clone(self) -> Rounds:
+        """An independent copy of the state."""
+        twin = object.__new__(Rounds)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def run(self, seconds: float, rate_bps: float) -> float:
+        """Go on for ``seconds`` at ``rate_bps``, but stop at the first change that others must know of (cap, slowdown,
+        end). Returns the seconds gone; inf if asked for inf and nothing ever changes."""  # fmt: skip
+        start = self.elapsed_s
+        end = start + seconds
+        while self.outcome is None:
+            known = (self.stage, self.slowdown)
+            deadline = min(end, self._timeout_at())
+            if rate_bps <= 0 and self.stage is not Stage.SCAN:
+                deadline = min(deadline, self.elapsed_s + max(0.0, self.limits.connection_lost_s - self.stalled_s))
+                if math.isinf(deadline):
+                    return math.inf
+                self.stalled_s += deadline - self.elapsed_s
+                self._pass(deadline - self.elapsed_s, 0.0)
+                self.elapsed_s = deadline
+                if self.stalled_s >= self.limits.connection_lost_s:
+                    self.lose_link()
+            else:
+                self.stalled_s = 0.0
+                self._STEPS[self.stage](self, deadline, rate_bps)
+            if self.outcome is None and self.elapsed_s >= self._timeout_at():
+                self.time_out()
+            if self.elapsed_s >= end or self.slowdown != known[1] or self._cap_changed(known[0]):
+                break
+        return self.elapsed_s - start
+
+    def _cap_changed(self, before: Stage) -> bool:
+        return self.stage is not before and (before is not Stage.ROUNDS or self.stage is not Stage.STOPPED)
+
+    def _timeout_at(self) -> float:
+        if self.stage is Stage.POSTCOPY or self.paused:
+            return math.inf
+        return self.limits.completion_timeout_s
+
+    def _pass(self, seconds: float, rate_bps: float) -> None:
+        """Memory goes over the network while the guest runs (or not, when paused)."""
+        sent = min(self.left_b, rate_bps * seconds) if rate_bps > 0 else 0.0
+        if self.stage is Stage.DISK:
+            return
+        self.left_b -= sent
+        self.sent_memory_b += sent
+        self.period_sent_b += sent
+        if self.stage is Stage.ROUNDS or self.stage is Stage.SCAN:
+            self.round_s += seconds
+            self.round_busy_s += self._busy(seconds)
+
+    def _busy(self, seconds: float) -> float:
+        if self.paused:
+            return 0.0
+        return (1 - self.throttle) * self.memory.busy_s(self.elapsed_s, self.elapsed_s + seconds)
+
+    # --- stages -------------------------------------------------------------------------------------------------------
+
+    def _copy_disk(self, deadline: float, rate_bps: float) -> None:
+        need = self.disk_left_b / rate_bps
+        if self.elapsed_s + need > deadline:
+            sent = (deadline - self.elapsed_s) * rate_bps
+            self.elapsed_s = deadline
+        else:
+            sent = self.disk_left_b
+            self.elapsed_s += need
+            self.stage = Stage.SCAN
+            self._skip_empty()
+        self.disk_left_b -= sent
+        self.sent_disk_b += sent
+
+    def _scan(self, deadline: float, _rate_bps: float) -> None:
+        seconds = min(self.scan_left_s, deadline - self.elapsed_s)
+        over = seconds >= self.scan_left_s
+        self._pass(seconds, 0.0)
+        self.elapsed_s += seconds
+        self.scan_left_s -= seconds
+        if over:
+            self.stage = Stage.ROUNDS
+            self._skip_empty()
+
+    def _skip_empty(self) -> None:
+        """Stages that have nothing to do are not entered."""
+        if self.stage is Stage.SCAN and self.scan_left_s <= 0:
+            self.stage = Stage.ROUNDS
+        if self.stage is Stage.ROUNDS and self.paused:
+            self._stop()
+
+    def _round(self, deadline: float, rate_bps: float) -> None:
+        """To the next bitmap sync, the next step of the downtime limit or the deadline."""
+        limit_s, next_limit_s = self._limit()
+        need = self._sync_in(limit_s * rate_bps, rate_bps)
+        until = min(deadline, next_limit_s)
+        if self.elapsed_s + need > until:
+            seconds = max(0.0, until - self.elapsed_s)
+            self._pass(seconds, rate_bps)
+            self.elapsed_s = until
+            return
+        self._pass(need, rate_bps)
+        self.elapsed_s += need
+        self._sync(limit_s * rate_bps, need, until, rate_bps)
+
+    def _limit(self) -> tuple[float, float]:
+        """The downtime limit in force, and until when."""
+        steps = self.limits.downtime
+        now = steps[0][1]
+        for since, value in steps:
+            if since > self.elapsed_s:
+                return now, since
+            now = value
+        return now, math.inf
+
+    def _sync_in(self, threshold_b: float, rate_bps: float) -> float:
+        """Seconds until QEMU synchronises the bitmap: at the end of a slice that leaves less than the threshold."""
+        empty = self.left_b / rate_bps
+        below = max(0.0, self.left_b - threshold_b) / rate_bps
+        step = self.limits.slice_s
+        if step > 0:
+            below = math.ceil((self.round_s + below) / step - 1e-9) * step - self.round_s
+        throttling = self.limits.throttling
+        if throttling is not None and self.rounds:
+            below = min(below, max(0.0, throttling.resync_s - self.round_s))
+        return max(0.0, min(below, empty))
+
+    def _sync(self, threshold_b: float, last_s: float, until: float, rate_bps: float) -> None:
+        unsent_b = self.left_b
+        working_set = self.memory.working_set_b
+        fresh = min(self.memory.dirty_bps * self.round_busy_s, working_set)
+        if working_set > 0:
+            fresh *= 1 - min(1.0, unsent_b / working_set)  # what is both unsent and dirtied is one page, not two
+        length, throttle = self.round_s, self.throttle
+        self.left_b = unsent_b + fresh
+        self.rounds += 1
+        self.round_s = self.round_busy_s = 0.0
+        self.period_s += length
+        self.period_dirty_b += fresh
+        if self.period_s > 1.0:
+            self._judge()
+        after = self.limits.post_copy_after_rounds
+        if after is not None and self.rounds >= after and self.left_b > 0:
+            self.start_post_copy()
+        elif self.left_b <= threshold_b:
+            self._stop()
+        elif abs(self.left_b - self.before_b) <= _SAME * self.left_b and (last_s, throttle) == (length, self.throttle):
+            self._repeat(length, until, rate_bps)
+        self.before_b = self.left_b
+
+    def _judge(self) -> None:
+        """Auto-converge: was the period high, and is it time for the next step?"""
+        throttling = self.limits.throttling
+        if throttling is not None:
+            self.periods += 1
+            counts = throttling.first_counts or self.periods > 1
+            if counts and self.period_dirty_b > 0.5 * self.period_sent_b:
+                self.high_periods += 1
+                if self.high_periods >= throttling.periods:
+                    self.high_periods = 0
+                    step = throttling.increment if self.throttle else throttling.initial
+                    self.throttle = min(throttling.maximum, self.throttle + step)
+                    self._slow(self.throttle)
+        self.period_s = self.period_dirty_b = self.period_sent_b = 0.0
+
+    def _repeat(self, length: float, until: float, rate_bps: float) -> None:
+        """Rounds repeat exactly until something else changes: take all of them at once."""
+        throttling = self.limits.throttling
+        if self.memory.profile or not length or (throttling is not None and self.throttle < throttling.maximum):
+            return
+        last = self.limits.post_copy_after_rounds
+        if math.isinf(until) and last is None:
+            self.elapsed_s = math.inf
+            return
+        count = int((until - self.elapsed_s) / length) - 1 if math.isfinite(until) else last - self.rounds - 1
+        if last is not None:
+            count = min(count, last - self.rounds - 1)
+        if count > 0:
+            self.elapsed_s += count * length
+            self.rounds += count
+            self.sent_memory_b += count * length * rate_bps
+
+    def _finish_stopped(self, deadline: float, rate_bps: float) -> None:
+        need = self.left_b / rate_bps
+        if self.elapsed_s + need > deadline:
+            self._pass(deadline - self.elapsed_s, rate_bps)
+            self.elapsed_s = deadline
+            return
+        self.sent_memory_b += self.left_b
+        self.left_b = 0.0
+        self.elapsed_s += need
+        self._end("completed")
+
+    def _fetch(self, deadline: float, rate_bps: float) -> None:
+        """Post-copy: the rest arrives while the guest runs at the destination and waits for pages."""
+        floor = _FAULT_STEPS[self.fault_step] * self.postcopy_b if self.fault_step < len(_FAULT_STEPS) else 0.0
+        need = max(0.0, self.left_b - floor) / rate_bps
+        if self.elapsed_s + need > deadline:
+            self._pass(deadline - self.elapsed_s, rate_bps)
+            self.elapsed_s = deadline
+            return
+        self.sent_memory_b += self.left_b - floor
+        self.left_b = floor
+        self.elapsed_s += need
+        self.fault_step += 1
+        if floor:
+            self._slow(self._fault_slowdown())
+        else:
+            self._end("completed")
+
+    _STEPS = {
+        Stage.DISK: _copy_disk,
+        Stage.SCAN: _scan,
+        Stage.ROUNDS: _round,
+        Stage.STOPPED: _finish_stopped,
+        Stage.POSTCOPY: _fetch,
+    }
+
+    # --- changes ------------------------------------------------------------------------------------------------------
+
+    def _slow(self, fraction: float) -> None:
+        self.slowdown = fraction
+        if not self.curve or self.curve[-1][1] != fraction:
+            self.curve += ((self.elapsed_s, fraction),)
+
+    def _stop(self) -> None:
+        """The guest stops here and will go on there."""
+        self.stage = Stage.STOPPED
+        if self.stopped_at_s is None:
+            self.stopped_at_s = self.elapsed_s
+            self.curve += ((self.elapsed_s, 1.0),)
+
+    def _fault_slowdown(self) -> float:
+        """A guest that touches r bytes a second waits ``page_fault_s`` for each page of its working set that is missing."""
+        working_set = self.memory.working_set_b
+        if not working_set:
+            return 0.0
+        missing = min(1.0, self.left_b / working_set)
+        waits = missing * self.memory.dirty_bps / _PAGE_B * self.limits.page_fault_s
+        return 1 - 1 / (1 + waits)
+
+    def _end(self, outcome: str) -> None:
+        self.outcome = outcome
+        if self.stopped_at_s is not None and self.stage is not Stage.POSTCOPY:
+            self.downtime_s = self.elapsed_s - self.stopped_at_s
+            if outcome == "completed":
+                self.downtime_s += self.limits.device_state_s
+        self.stage = Stage.ENDED
+        self.slowdown = 0.0
+        if self.curve and not self.lost:
+            self.curve += ((self.elapsed_s, 0.0),)
+
+    def start_post_copy(self) -> None:
+        """The guest goes on at the destination at once; what is dirty follows."""
+        fresh = min(self.memory.dirty_bps * self.round_busy_s, self.memory.working_set_b)
+        if self.memory.working_set_b > 0:
+            fresh *= 1 - min(1.0, self.left_b / self.memory.working_set_b)
+        self.left_b += fresh
+        self.round_s = self.round_busy_s = 0.0
+        self.stage = Stage.POSTCOPY
+        self.postcopy_b = self.left_b
+        self.throttle_ended()
+        self.stopped_at_s = self.elapsed_s
+        self.downtime_s = self.limits.device_state_s
+        self.curve += ((self.elapsed_s, 1.0),)
+        self.slowdown = self._fault_slowdown()
+        self.curve += ((self.elapsed_s + self.downtime_s, self.slowdown),)
+        if not self.left_b:
+            self._end("completed")
+
+    def throttle_ended(self) -> None:
+        """The destination's vCPUs are not throttled."""
+        self.slowdown = 0.0
+
+    def pause(self) -> None:
+        """The guest is paused so that the copy must come to its end."""
+        self.paused = True
+        if self.stage is Stage.ROUNDS:
+            unsent = self.left_b
+            fresh = min(self.memory.dirty_bps * self.round_busy_s, self.memory.working_set_b)
+            if self.memory.working_set_b > 0:
+                fresh *= 1 - min(1.0, unsent / self.memory.working_set_b)
+            self.left_b = unsent + fresh
+            self._stop()
+        elif self.stopped_at_s is None:
+            self.stopped_at_s = self.elapsed_s
+            self.curve += ((self.elapsed_s, 1.0),)
+
+    def force(self) -> None:
+        """Nova's force-complete: post-copy if permitted, else pause."""
+        if self.limits.permit_post_copy:
+            self.start_post_copy()
+        else:
+            self.pause()
+
+    def time_out(self) -> None:
+        """Nova's completion timeout."""
+        if self.limits.timeout_action == "abort":
+            self._end("timed_out")
+        else:
+            self.force()
+
+    def abort(self) -> None:
+        """Given up on purpose; the guest goes on at the source."""
+        self._end("aborted")
+
+    def lose_link(self) -> None:
+        """The connection is gone. Before post-copy the guest goes on at the source; in post-copy it is lost."""
+        self.lost = self.stage is Stage.POSTCOPY
+        self._end("failed")

@@ -1,0 +1,245 @@
+"""Max-min fair sharing of links, re-solved only where something changed.
+
+The allocation is unique: raise all rates together until a link is full or a flow has reached its own limit, freeze
+those, go on with the rest (progressive filling; Bertsekas and Gallager, Data Networks, 6.5.2). A flow's own limit counts
+as a private link.
+
+A link whose flows cannot fill it even if each had all it could use never binds: it couples nobody, and the search for
+the touched component does not walk through it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Mapping, Sequence
+
+Flow = int
+_SLACK = 1 + 1e-9  # sums of limits are kept by adding and subtracting, so they are right to rounding only
+
+
+def max_min(routes: Sequence[Sequence[int]], capacities: Sequence[float], caps: Sequence[float]) -> list[float]:
+    """Naive reference: rates of all flows by progressive filling over all links, O(links * flows) a step.
+
+    ``routes[f]`` are link indices, ``capacities[l]`` and ``caps[f]`` bytes per second (caps may be infinite).
+    """
+    rates = [0.0] * len(routes)
+    active = list(range(len(routes)))
+    left = list(capacities)
+    while active:
+        share = math.inf
+        for link in range(len(left)):
+            users = sum(1 for flow in active if link in routes[flow])
+            if users:
+                share = min(share, left[link] / users)
+        level = min(share, min(caps[flow] for flow in active))
+        if math.isinf(level):
+            for flow in active:
+                rates[flow] = level
+            return rates
+        full = [link for link in range(len(left))
+                if (users := sum(1 for f in active if link in routes[f])) and left[link] / users <= level]  # fmt: skip
+        done = [f for f in active if caps[f] <= level or any(link in routes[f] for link in full)]
+        for flow in done:
+            rates[flow] = level
+            for link in routes[flow]:
+                left[link] = max(0.0, left[link] - level)
+        active = [flow for flow in active if flow not in done]
+    return rates
+
+
+class Sharing:
+    """Rates of flows over links, kept max-min fair through every change.
+
+    ``feeds_bps`` are bounds that the topology knows: what the NICs behind a link can send through it at most. They hold
+    while no link gets more than its first capacity; then they are dropped.
+    """
+
+    def __init__(self, capacities: Sequence[float], feeds_bps: Mapping[int, float] | None = None) -> None:
+        self.capacity = [float(capacity) for capacity in capacities]
+        if any(not capacity >= 0 for capacity in self.capacity):
+            raise ValueError("a link's capacity must not be negative")
+        self._first_capacity = list(self.capacity)
+        self._feeds: Mapping[int, float] = feeds_bps or {}
+        self._wanted: dict[int, float] = {}
+        """Link → sum of its flows' limits; only for links with flows."""
+        self._users: dict[int, dict[Flow, None]] = {}
+        self._route: dict[Flow, tuple[int, ...]] = {}
+        self._cap: dict[Flow, float] = {}
+        self._limit: dict[Flow, float] = {}
+        """Flow → what it could use if alone: its cap and its narrowest link."""
+        self.rate: dict[Flow, float] = {}
+        self._next = 0
+
+    def add(self, route: Sequence[int], cap_bps: float) -> tuple[Flow, list[Flow]]:
+        """A new flow: its id, and the flows whose rate changed (itself last, always)."""
+        if not cap_bps >= 0:
+            raise ValueError(f"a flow's cap must not be negative, not {cap_bps}")
+        flow = self._next
+        self._next += 1
+        links = tuple(route)
+        capacity = self.capacity
+        limit = cap_bps
+        for link in links:
+            if capacity[link] < limit:
+                limit = capacity[link]
+        self._route[flow], self._cap[flow], self._limit[flow] = links, cap_bps, limit
+        seeds = []
+        for link in links:
+            users = self._users.get(link)
+            if users is None:
+                self._users[link] = {flow: None}
+                self._wanted[link] = limit
+            else:
+                users[flow] = None
+                self._wanted[link] += limit
+                if self._binds(link):
+                    seeds.append(link)
+        if not seeds:
+            self.rate[flow] = limit
+            return flow, [flow]
+        self.rate[flow] = -1.0
+        changed = self._solve(seeds)
+        changed.remove(flow)
+        changed.append(flow)
+        return flow, changed
+
+    def remove(self, flow: Flow) -> list[Flow]:
+        """The flow is over; the flows whose rate changed."""
+        limit = self._limit.pop(flow)
+        seeds = []
+        for link in self._route.pop(flow):
+            users = self._users[link]
+            bound = self._binds(link)
+            del users[flow]
+            if not users:
+                del self._users[link], self._wanted[link]
+                continue
+            self._wanted[link] -= limit
+            if bound:
+                seeds.append(link)
+        del self._cap[flow], self.rate[flow]
+        return self._solve(seeds) if seeds else []
+
+    def set_cap(self, flow: Flow, cap_bps: float) -> list[Flow]:
+        """Change a flow's own limit; the flows whose rate changed."""
+        if not cap_bps >= 0:
+            raise ValueError(f"a flow's cap must not be negative, not {cap_bps}")
+        self._cap[flow] = cap_bps
+        return self._relimit([flow], set())
+
+    def set_capacity(self, link: int, capacity_bps: float) -> list[Flow]:
+        """Change a link's capacity (0: it is dead); the flows whose rate changed."""
+        if not capacity_bps >= 0:
+            raise ValueError(f"a link's capacity must not be negative, not {capacity_bps}")
+        users = self._users.get(link)
+        seeds = {link} if users and self._binds(link) else set()
+        self.capacity[link] = capacity_bps
+        if capacity_bps > self._first_capacity[link] * _SLACK:
+            # more can now come through this NIC than the topology counted with, so links that were slack may bind
+            seeds.update(bounded for bounded in self._feeds if bounded in self._users)
+            self._feeds = {}
+        if not users:
+            return self._solve(sorted(seeds)) if seeds else []
+        return self._relimit(list(users), seeds)
+
+    def _relimit(self, flows: list[Flow], seeds: set[int]) -> list[Flow]:
+        """Bring the limits of ``flows`` up to date and solve around every link that bound before or binds now."""
+        touched: dict[int, None] = {}
+        alone: list[Flow] = []
+        for flow in flows:
+            links = self._route[flow]
+            limit = min((self.capacity[link] for link in links), default=math.inf)
+            limit = min(limit, self._cap[flow])
+            for link in links:
+                if link not in touched:
+                    touched[link] = None
+                    if self._binds(link):
+                        seeds.add(link)
+            change = limit - self._limit[flow]
+            self._limit[flow] = limit
+            for link in links:
+                # a difference of infinities cannot be added up, so such sums are made anew
+                new = self._wanted[link] + change
+                self._wanted[link] = new if math.isfinite(new) else sum(self._limit[f] for f in self._users[link])
+            alone.append(flow)
+        seeds.update(link for link in touched if self._binds(link))
+        changed = self._solve(sorted(seeds)) if seeds else []
+        solved = set(changed)
+        for flow in alone:
+            if flow not in solved and not any(self._binds(link) for link in self._route[flow]):
+                if self.rate[flow] != self._limit[flow]:
+                    self.rate[flow] = self._limit[flow]
+                    changed.append(flow)
+        return changed
+
+    def _binds(self, link: int) -> bool:
+        """Whether the flows on the link could ask for more than it has."""
+        bound = self.capacity[link] * _SLACK
+        return self._wanted[link] > bound and self._feeds.get(link, math.inf) > bound
+
+    def _solve(self, seeds: Sequence[int]) -> list[Flow]:
+        """Re-share the component of binding links around ``seeds``; the flows whose rate changed, in order of age."""
+        left: dict[int, float] = {}
+        users: dict[int, int] = {}
+        flows: dict[Flow, list[int]] = {}
+        stack = list(seeds)
+        seen = dict.fromkeys(stack)
+        while stack:
+            link = stack.pop()
+            binds = self._binds(link)
+            if binds:
+                left[link] = self.capacity[link]
+                users[link] = len(self._users[link])
+            for flow in self._users[link]:
+                if flow in flows:
+                    continue
+                through = [other for other in self._route[flow] if self._binds(other)]
+                flows[flow] = through
+                for other in through:
+                    if other not in seen:
+                        seen[other] = None
+                        stack.append(other)
+        rates = self._fill(flows, left, users)
+        changed = []
+        for flow in sorted(flows):
+            rate = rates[flow]
+            if rate != self.rate[flow]:
+                self.rate[flow] = rate
+                changed.append(flow)
+        return changed
+
+    def _fill(self, flows: dict[Flow, list[int]], left: dict[int, float], users: dict[int, int]) -> dict[Flow, float]:
+        """Progressive filling with a heap of links by fair share. Shares only grow, so an old entry is too low, never
+        too high: it is put back with its present share."""  # fmt: skip
+        rates: dict[Flow, float] = {}
+        limit = self._limit
+        by_limit = sorted(flows, key=lambda flow: (limit[flow], flow))
+        heap = [(left[link] / users[link], link) for link in left]
+        heapq.heapify(heap)
+        at = 0
+        while heap:
+            share, link = heap[0]
+            count = users[link]
+            if not count:
+                heapq.heappop(heap)
+                continue
+            now = left[link] / count
+            if now > share:
+                heapq.heapreplace(heap, (now, link))
+                continue
+            while at < len(by_limit) and by_limit[at] in rates:
+                at += 1
+            if at < len(by_limit) and limit[by_limit[at]] <= share:
+                frozen, level = [by_limit[at]], limit[by_limit[at]]
+            else:
+                frozen, level = [flow for flow in self._users[link] if flow not in rates], max(share, 0.0)
+            for flow in frozen:
+                rates[flow] = level
+                for other in flows[flow]:
+                    left[other] -= level
+                    users[other] -= 1
+        for flow in by_limit[at:]:
+            if flow not in rates:
+                rates[flow] = limit[flow]
+        return rates

@@ -1,0 +1,187 @@
+"""What placement offers: hosts with room, the right traits, in the right aggregates; at most so many.
+
+Fit masks are kept for each size of request and brought up to date host by host.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.model.exceptions import NoValidHost
+from sim.model.flavor import Resources
+from sim.model.scheduler.request import SchedulerRequest
+from sim.model.scheduler.view import HostKind, Mask, View, metadata_of
+
+_KEPT = 128
+"""So many sizes and so many signatures are kept, then all are forgotten."""
+_FEW = 64
+"""More changed hosts than these, and the whole column is made anew."""
+_TENANT = "filter_tenant_id"
+_UNLIMITED = ("group", "same_host", "different_host")
+"""Hints with which Nova wants all candidates."""
+_IMAGE_TRAITS = {
+    "hw_cdrom_bus": "COMPUTE_STORAGE_BUS", "hw_disk_bus": "COMPUTE_STORAGE_BUS",
+    "hw_video_model": "COMPUTE_GRAPHICS_MODEL", "hw_vif_model": "COMPUTE_NET_VIF_MODEL",
+    "hw_architecture": "HW_ARCH", "hw_emulation_architecture": "COMPUTE_ARCH", "hw_viommu_model": "COMPUTE_VIOMMU",
+}  # fmt: skip
+
+
+class _Fit:
+    """Hosts where one size of request fits."""
+
+    __slots__ = ("mask", "position", "resources")
+
+    def __init__(self, view: View, resources: Resources) -> None:
+        self.resources = resources
+        self.mask = np.empty(len(view.hosts), dtype=bool)
+        self.position = -1
+
+    def update(self, view: View) -> Mask:
+        """Bring the mask up to date."""
+        placement, journal = view.placement, view.hosts.journal
+        changed = journal.since(self.position) if self.position >= 0 else None
+        self.position = journal.position
+        if changed is None or len(changed) > _FEW:
+            self.mask[:] = True
+            for i, amount in enumerate(self.resources):
+                if amount:
+                    self.mask &= (placement.free[i] >= amount) & (placement.total[i] >= amount)
+        else:
+            for host in changed:
+                self.mask[host] = placement.fits(host, self.resources)
+        return self.mask
+
+
+class Candidates:
+    """Answers what placement would answer to a request."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        options = view.options
+        self._most = int(options["scheduler.max_placement_results"])
+        self._tenants = bool(options["scheduler.limit_tenants_to_placement_aggregate"])
+        self._tenants_must = bool(options["scheduler.placement_aggregate_required_for_tenants"])
+        self._isolated = bool(options["scheduler.enable_isolated_aggregate_filtering"])
+        self._image_traits = bool(options["scheduler.image_metadata_prefilter"])
+        self._fits: dict[Resources, _Fit] = {}
+        self._rules: dict[tuple[object, ...], Mask | None] = {}
+        self._version = view.version
+
+    def offer(self, request: SchedulerRequest) -> tuple[Mask, int]:
+        """The hosts offered, as a mask of the caller's own, and where the last of them may be: (H,), end.
+
+        Raises NoValidHost where Nova's request filters refuse.
+        """
+        view = self._view
+        fit = self._fits.get(request.resources)
+        if fit is None:
+            if len(self._fits) >= _KEPT:
+                self._fits.clear()
+            fit = self._fits[request.resources] = _Fit(view, request.resources)
+        # Placement leaves out disabled hosts by their trait.
+        offered: Mask = np.greater(fit.update(view), view.hosts.disabled)
+        rule = self._rule(request)
+        if rule is not None:
+            offered &= rule
+        only = request.force_host if request.requested_host is None else request.requested_host
+        if only is not None:
+            alone = np.zeros_like(offered)
+            alone[only] = offered[only]
+            return alone, only + 1
+        if request.group is not None or any(hint in request.hints for hint in _UNLIMITED):
+            return offered, len(offered)
+        return self._cut(offered)
+
+    def _cut(self, offered: Mask) -> tuple[Mask, int]:
+        """Only the first ``max_placement_results``."""
+        most, count = self._most, len(offered)
+        end = 0
+        missing = most
+        while missing and end < count:
+            more = min(end + missing, count)
+            missing -= int(np.count_nonzero(offered[end:more]))
+            end = more
+        offered[end:] = False
+        return offered, end
+
+    # --- rules about kinds of hosts
+
+    def _rule(self, request: SchedulerRequest) -> Mask | None:
+        """Traits and aggregates, kept by what of the request they depend on."""
+        view = self._view
+        if self._version != view.version:
+            self._version = view.version
+            self._rules.clear()
+        flavor, image = request.flavor, request.image
+        if not (flavor.extra_specs or request.az or self._tenants or self._isolated) and (
+            image is None or not image.properties
+        ):
+            return None
+        key = (flavor, image, request.az, request.server.project)
+        if key in self._rules:
+            return self._rules[key]
+        if len(self._rules) >= _KEPT:
+            self._rules.clear()
+        mask = self._rules[key] = self._make_rule(request)
+        return mask
+
+    def _make_rule(self, request: SchedulerRequest) -> Mask | None:
+        required, forbidden = self.traits(request)
+        tenant = self._tenant_aggregates(request) if self._tenants else []
+        zoned = self._zone_is_an_aggregate(request.az)
+
+        def passes(kind: HostKind) -> bool:
+            if not required <= kind.traits or forbidden & kind.traits:
+                return False
+            if tenant and not any(aggregate in tenant for aggregate in kind.aggregates):
+                return False
+            if zoned and kind.zone != request.az and not any(a.zone == request.az for a in kind.aggregates):
+                return False
+            return not (self._isolated and self._is_isolated(kind, required))
+
+        return self._view.mask(passes)
+
+    def traits(self, request: SchedulerRequest) -> tuple[frozenset[str], frozenset[str]]:
+        """Traits that the flavor and the image require, and that they forbid."""
+        required, forbidden = [], []
+        for key, value in request.flavor.extra_specs.items():
+            if key.startswith("trait:"):
+                (required if value == "required" else forbidden).append(key.removeprefix("trait:"))
+        image = {} if request.image is None else request.image.properties
+        for key, value in image.items():
+            if key.startswith("trait:") and value == "required":
+                required.append(key.removeprefix("trait:"))
+        if self._image_traits:
+            for key, prefix in _IMAGE_TRAITS.items():
+                if key in image:
+                    required.append(f"{prefix}_{image[key].replace('-', '_').upper()}")
+        return frozenset(required), frozenset(forbidden)
+
+    def _tenant_aggregates(self, request: SchedulerRequest) -> list[object]:
+        """Aggregates of the request's project. Raises NoValidHost if it must have one and has none."""
+        project = request.server.project
+        found: list[object] = []
+        for aggregate in self._view.aggregates:
+            metadata = metadata_of(aggregate)
+            if project in metadata.values() and any(key.startswith(_TENANT) for key in metadata):
+                found.append(aggregate)
+        if not found and self._tenants_must:
+            raise NoValidHost("No hosts available for tenant")
+        return found
+
+    def _zone_is_an_aggregate(self, az: str | None) -> bool:
+        """Whether any host is in the zone by more than default; only then does Nova ask placement for it."""
+        if az is None:
+            return False
+        if any(aggregate.zone == az for aggregate in self._view.aggregates):
+            return True
+        return az != self._view.options["DEFAULT.default_availability_zone"] and az in self._view.hosts.zones
+
+    @staticmethod
+    def _is_isolated(kind: HostKind, required: frozenset[str]) -> bool:
+        """Whether an aggregate demands a trait that the request does not require."""
+        return any(
+            key.startswith("trait:") and value == "required" and key.removeprefix("trait:") not in required
+            for aggregate in kind.aggregates
+            for key, value in aggregate.metadata.items()
+        )

@@ -1,0 +1,158 @@
+"""The hypervisor of the differential tests: Nova's fake driver with chosen sizes, chosen failures, and gates.
+
+A gate stands before a driver call on one host: the call waits until it is opened ("hold"), raises ("fail"), or the
+host dies there ("die"). So a request can be made in the middle of an operation, and a host lost in any stage.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import eventlet.event
+from nova import exception
+from nova.compute import power_state
+from nova.virt import fake
+from oslo_config import cfg
+
+from nova_rpc import WORK
+
+
+@dataclasses.dataclass
+class Gate:
+    """What happens at a driver call: `kind` is hold, fail or die; it works once."""
+
+    kind: str
+    message: str = ""
+    opened: Any = None
+
+
+@dataclasses.dataclass
+class World:
+    """Sizes by host, and what goes wrong where. One a process: a driver is made by Nova, which passes it nothing."""
+
+    sizes: dict[str, tuple[int, int, int]] = dataclasses.field(default_factory=dict)  # vcpus, memory MB, disk GB
+    slow: bool = False
+    slow_limit_s: float = 5.0
+    same_host: bool = False
+    precheck_fails: set[str] = dataclasses.field(default_factory=set)
+    claim_fails: set[str] = dataclasses.field(default_factory=set)
+    gates: dict[tuple[str, str], Gate] = dataclasses.field(default_factory=dict)
+
+    def pass_gate(self, host: str, call: str) -> None:
+        if host in WORK.dead:
+            WORK.park()
+        gate = self.gates.get((host, call))
+        if gate is None:
+            return
+        if gate.kind == "hold":
+            gate.opened = gate.opened or eventlet.event.Event()
+            WORK.end()
+            gate.opened.wait()
+            WORK.begin()
+            if host in WORK.dead:
+                WORK.park()
+            return
+        del self.gates[host, call]
+        if gate.kind == "die":
+            WORK.die(host)
+            WORK.park()
+        raise exception.NovaException(gate.message or f"{call} fails on {host}")
+
+    def open_gate(self, host: str, call: str) -> None:
+        gate = self.gates.pop((host, call))
+        if gate.opened is not None:
+            gate.opened.send()
+
+
+WORLD = World()
+
+
+class Driver(fake.FakeDriver):
+    """The fake driver, with power states as a hypervisor reports them and with gates."""
+
+    def __init__(self, virtapi: Any, read_only: bool = False) -> None:
+        self.vcpus, self.memory_mb, self.local_gb = WORLD.sizes[cfg.CONF.host]
+        super().__init__(virtapi, read_only)
+        self.aborted: dict[str, Any] = {}
+        if WORLD.same_host:
+            self.capabilities = dict(self.capabilities, supports_migrate_to_same_host=True)
+
+    def _set_state(self, instance: Any, state: int) -> None:
+        if instance.uuid in self.instances:
+            self.instances[instance.uuid].state = state
+
+    def pause(self, instance: Any) -> None:
+        self._set_state(instance, power_state.PAUSED)
+
+    def unpause(self, instance: Any) -> None:
+        self._set_state(instance, power_state.RUNNING)
+
+    def suspend(self, context: Any, instance: Any) -> None:
+        self._set_state(instance, power_state.SHUTDOWN)
+
+    def resume(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
+        self._set_state(instance, power_state.RUNNING)
+
+    def check_can_live_migrate_destination(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._host in WORLD.precheck_fails:
+            raise exception.MigrationPreCheckError(reason=f"oracle: bad host {self._host}")
+        return super().check_can_live_migrate_destination(context, instance, *args, **kwargs)
+
+    def live_migration(self, context: Any, instance: Any, dest: Any, post_method: Any, recover_method: Any,
+                       block_migration: bool = False, migrate_data: Any = None) -> None:
+        outcome = "finished"
+        if WORLD.slow:
+            self.aborted[instance.uuid] = waiting = eventlet.event.Event()
+            outcome = waiting.wait(timeout=WORLD.slow_limit_s) or "finished"
+            self.aborted.pop(instance.uuid, None)
+        if outcome == "aborted":
+            recover_method(context, instance, dest, migrate_data, migration_status="cancelled")
+            return
+        # A guest that has arrived is gone from where it was; without this the fake source would keep it.
+        self.instances.pop(instance.uuid, None)
+        post_method(context, instance, dest, block_migration, migrate_data)
+
+    def live_migration_abort(self, instance: Any) -> None:
+        if instance.uuid in self.aborted:
+            self.aborted.pop(instance.uuid).send("aborted")
+
+    def live_migration_force_complete(self, instance: Any) -> None:
+        if instance.uuid in self.aborted:
+            self.aborted.pop(instance.uuid).send("finished")
+
+
+GATED = (
+    "spawn", "destroy", "power_off", "power_on", "reboot", "pause", "unpause", "suspend", "resume", "rescue",
+    "unrescue", "snapshot", "migrate_disk_and_power_off", "finish_migration", "finish_revert_migration",
+    "confirm_migration", "pre_live_migration", "live_migration", "post_live_migration_at_destination",
+    "check_can_live_migrate_destination", "check_can_live_migrate_source", "rollback_live_migration_at_destination",
+)
+
+
+def _gate(name: str) -> Any:
+    inner = getattr(Driver, name)
+
+    def gated(self: Any, *args: Any, **kwargs: Any) -> Any:
+        WORLD.pass_gate(self._host, name)
+        return inner(self, *args, **kwargs)
+
+    return gated
+
+
+for _name in GATED:
+    setattr(Driver, _name, _gate(_name))
+
+
+def install_claim_failures() -> None:
+    """prep_resize's claim fails on the hosts named in `WORLD.claim_fails`."""
+    from nova.compute import resource_tracker
+
+    claim = resource_tracker.ResourceTracker.resize_claim
+
+    def resize_claim(self: Any, context: Any, instance: Any, flavor: Any, nodename: str, *args: Any, **kwargs: Any) -> Any:
+        if self.host in WORLD.claim_fails:
+            raise exception.ComputeResourcesUnavailable(reason=f"oracle: no room on {self.host}")
+        return claim(self, context, instance, flavor, nodename, *args, **kwargs)
+
+    resource_tracker.ResourceTracker.resize_claim = resize_claim

@@ -1,0 +1,213 @@
+"""Plays one step after another on real Nova and says what each did. Steps are plain dictionaries; see `Player.play`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import eventlet
+from nova import objects
+from nova import context as nova_context
+
+import nova_cloud
+from nova_driver import WORLD, Gate
+from nova_observer import Observer
+from nova_rpc import WORK
+
+IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
+NO_SERVER = "00000000-aaaa-bbbb-cccc-000000000000"
+
+
+class Player:
+    """Holds the servers by name. A step answers a row; `watch` lists the servers whose state the row shows."""
+
+    def __init__(self, cloud: Any) -> None:
+        self.cloud = cloud
+        self.observer = Observer(cloud)
+        self.servers: dict[str, str] = {}
+
+    def play(self, step: dict[str, Any]) -> dict[str, Any]:
+        self.observer.record(bool(step.get("record")))
+        self.observer.begin()
+        reply = getattr(self, f"op_{step['op']}")(step)
+        settled = WORK.settle(step.get("settle_s", 7200.0)) if step.get("settle", True) else False
+        row: dict[str, Any] = {"settled": settled}
+        if reply is not None:
+            row |= {"code": reply.code, "message": reply.message, "fault_name": reply.fault_name}
+            if reply.code < 400 and reply.body:
+                row["body"] = reply.body
+        if step.get("watch", True):
+            row["servers"] = {name: self.state(uuid, step) for name, uuid in self.servers.items()}
+        row["rpc"] = list(self.observer.calls)
+        if self.observer.recording:
+            row["events"] = list(self.observer.events)
+        return row
+
+    def state(self, uuid: str, step: dict[str, Any]) -> dict[str, Any]:
+        """One server: its state, migration records, instance actions with events, and what placement holds."""
+        migrations = self.observer.migrations(uuid)
+        row = {"server": self.observer.server(uuid), "migrations": migrations, "actions": self.observer.actions(uuid)}
+        if step.get("allocations", True):
+            row["allocations"] = self.observer.allocations(uuid)
+            row["held"] = self._held(uuid)
+        return row
+
+    def _held(self, uuid: str) -> dict[str, dict[str, dict[str, int]]]:
+        """What migration records hold in placement: record id -> host -> resources."""
+        found = objects.MigrationList.get_by_filters(self._admin(), {"instance_uuid": uuid})
+        held = {str(one.id): self.observer.allocations(one.uuid) for one in found}
+        return {key: held[key] for key in sorted(held) if held[key]}
+
+    def _admin(self) -> Any:
+        context = nova_context.get_admin_context(read_deleted="yes")
+        nova_context.set_target_cell(context, self.cloud.cell_mappings["cell1"])
+        return context
+
+    # -- what a client does -----------------------------------------------------------------------------------------
+
+    def op_create(self, step: dict[str, Any]) -> Any:
+        body: dict[str, Any] = {"name": step["name"], "imageRef": IMAGE, "flavorRef": step.get("flavor", "1")}
+        microversion = step.get("microversion", "2.74")
+        if tuple(int(part) for part in microversion.split(".")) >= (2, 37):
+            body["networks"] = "none"
+        if step.get("host"):
+            body["host"] = step["host"]
+        whole = {"server": body | step.get("extra", {})}
+        if "hints" in step:
+            whole["os:scheduler_hints"] = step["hints"]
+        reply = self.cloud.call("POST", "/servers", body=whole, microversion=microversion, who=step.get("who", "admin"))
+        if reply.code == 202:
+            self.servers[step["name"]] = reply.body["server"]["id"]
+        return reply
+
+    def op_request(self, step: dict[str, Any]) -> Any:
+        path = self._fill(step.get("path", "/servers/{server}/action"), step)
+        raw = step["raw"].encode() if "raw" in step else None
+        return self.cloud.call(step.get("method", "POST"), path, body=step.get("body"), raw=raw,
+                               who=step.get("who", "admin"), microversion=step.get("microversion"),
+                               headers=step.get("headers"))
+
+    def _fill(self, path: str, step: dict[str, Any]) -> str:
+        uuid = self.servers.get(step.get("server", ""), step.get("server_id", NO_SERVER))
+        if "{migration}" in path:
+            records = self.observer.migrations(uuid)
+            path = path.replace("{migration}", str(records[-1]["id"] if records else 999))
+        return path.replace("{server}", uuid)
+
+    def op_flavor(self, step: dict[str, Any]) -> Any:
+        flavor = {"name": step["name"], "id": step["name"], "vcpus": step["vcpus"], "ram": step["memory_mb"],
+                  "disk": step["disk_gb"]}
+        return self.cloud.call("POST", "/flavors", body={"flavor": flavor})
+
+    def op_group(self, step: dict[str, Any]) -> Any:
+        body = {"server_group": {"name": step["name"], "policy": step["policy"]}}
+        return self.cloud.call("POST", "/os-server-groups", body=body, microversion="2.64")
+
+    # -- what an operator does ----------------------------------------------------------------------------------------
+
+    def op_service(self, step: dict[str, Any]) -> Any:
+        """Disable, enable, force down or lift the compute service of `host`, or of the host that `host_of` is on."""
+        host = step["host"] if "host" in step else self.observer.server(self.servers[step["host_of"]])["host"]
+        if host is None:
+            return None
+        found = self.cloud.call("GET", f"/os-services?host={host}&binary=nova-compute", microversion="2.53")
+        service = found.body["services"][0]["id"]
+        change: dict[str, Any] = {}
+        if "disabled" in step:
+            change["status"] = "disabled" if step["disabled"] else "enabled"
+        if "forced_down" in step:
+            change["forced_down"] = step["forced_down"]
+        reply = self.cloud.call("PUT", f"/os-services/{service}", body=change, microversion="2.53")
+        return None if reply.code == 200 else reply
+
+    def op_write(self, step: dict[str, Any]) -> None:
+        self.cloud.write_instance(self.servers[step["server"]], step["values"])
+
+    def op_option(self, step: dict[str, Any]) -> None:
+        self.cloud.set_option(step["name"], step["value"])
+
+    def op_policy(self, step: dict[str, Any]) -> None:
+        self.cloud.policy.set_rules(step["rules"], overwrite=False)
+
+    # -- time and luck --------------------------------------------------------------------------------------------------
+
+    def op_sleep(self, step: dict[str, Any]) -> None:
+        eventlet.sleep(step["seconds"])
+
+    def op_settle(self, step: dict[str, Any]) -> None:
+        """Nothing but let go on what is under way."""
+
+    def op_poll(self, step: dict[str, Any]) -> None:
+        """Every living host's look for resizes to confirm, in order of name."""
+        hosts = sorted(set(self.cloud.computes) - WORK.dead)
+        self.cloud.run_periodic(step.get("task", "_poll_unconfirmed_resizes"), hosts)
+
+    def op_fault(self, step: dict[str, Any]) -> None:
+        hosts = set(step["hosts"])
+        if step["kind"] == "precheck":
+            WORLD.precheck_fails = hosts
+        else:
+            WORLD.claim_fails = hosts
+
+    def op_gate(self, step: dict[str, Any]) -> None:
+        WORLD.gates[step["host"], step["call"]] = Gate(step["kind"], step.get("message", ""))
+
+    def op_open(self, step: dict[str, Any]) -> None:
+        WORLD.open_gate(step["host"], step["call"])
+
+    def op_host(self, step: dict[str, Any]) -> None:
+        if step["state"] == "dead":
+            WORK.die(step["host"])
+            for (host, _), gate in WORLD.gates.items():
+                if host == step["host"] and gate.opened is not None:
+                    gate.kind = "die"
+        else:
+            self.cloud.return_host(step["host"])
+
+
+def start(spec: dict[str, Any], cloud: Any) -> Player:
+    """Hosts and options of `spec`: hosts name -> {vcpus, memory_mb, disk_gb}, options, slow, same_host, no_quota."""
+    WORLD.slow = bool(spec.get("slow"))
+    WORLD.slow_limit_s = float(spec.get("slow_limit_s", 5.0))
+    WORLD.same_host = bool(spec.get("same_host"))
+    for name, value in spec.get("options", {}).items():
+        cloud.set_option(name, value)
+    if spec.get("no_quota"):
+        cloud.without_quota()
+    for name, size in spec["hosts"].items():
+        cloud.start_host(name, size["vcpus"], size["memory_mb"], size["disk_gb"])
+    player = Player(cloud)
+    WORK.settle(60.0)
+    if len(spec["hosts"]) > 1:
+        _warm_up(player, list(spec["hosts"]))
+    return player
+
+
+def _warm_up(player: Player, hosts: list[str]) -> None:
+    """Live one life of each kind, so that forks inherit compiled queries and schemas, then forget it."""
+    ask = {"op": "request", "server": "warm", "watch": False}
+    resize = [{"resize": {"flavorRef": "2"}}, {"revertResize": None}, {"migrate": None}, {"confirmResize": None}]
+    live = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
+    player.play({"op": "create", "name": "warm", "host": hosts[0]})
+    for body in [*resize, live, {"lock": None}, {"os-stop": None}, {"unlock": None}, {"os-start": None}]:
+        player.play({**ask, "body": body, "microversion": "2.60"})
+    here = player.observer.server(player.servers["warm"])["host"]
+    player.play({"op": "service", "host": here, "forced_down": True})
+    player.play({**ask, "body": {"evacuate": {}}, "microversion": "2.60"})
+    player.play({**ask, "method": "DELETE", "path": "/servers/{server}"})
+    player.servers.clear()
+    player.cloud.forget_servers()
+    player.play({"op": "service", "host": here, "forced_down": False})
+    player.cloud.run_periodic("update_available_resource", hosts)
+
+
+def new_cloud() -> Any:
+    cloud = nova_cloud.Cloud()
+    cloud.setUp()
+    cloud.quiet()
+    return cloud
+
+
+def mask(text: str) -> str:
+    """Hide what is drawn anew in every run: uuids, request ids."""
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<uuid>", text)
