@@ -97,6 +97,22 @@ class ServersPresent(Record, frozen=True):
     """What the server holds of DISK_GB (0 for a server booted from volume)."""
 
 
+class MigrationsPresent(Record, frozen=True):
+    """Migration records that stand at the start: resizes and migrations that wait for confirm or revert.
+
+    Each holds its old flavor's resources on its source, ``disk_gb_held`` of DISK_GB.
+    """
+
+    migration: list[int]
+    server: list[str]
+    type: list[str]
+    status: list[str]
+    source: list[str]
+    dest: list[str]
+    flavor: list[str]
+    disk_gb_held: list[int]
+
+
 class GroupsPresent(Record, frozen=True):
     """Server groups: name, policy, members."""
 

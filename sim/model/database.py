@@ -131,6 +131,14 @@ class Database:
         server.fault = Fault(code, message, details, self.env.now)
         self.log.append(records.ServerFault(self.env.now, server.name, code, message, details))
 
+    def set_host(self, server: Server, host: int | None) -> None:
+        """Where a server is when the simulation begins. Writes no record."""
+        if server.host is not None:
+            self._leave(server, server.host, _busy(server))
+        server.host = host
+        if host is not None:
+            self._arrive(server, host)
+
     def _arrive(self, server: Server, host: int) -> None:
         self.on_host.setdefault(host, {})[server.name] = server
         self._count(host, 1, _busy(server))
@@ -152,12 +160,18 @@ class Database:
         self, server: Server, type: str, status: str, source: int | None, request: str | None, dest: int | None = None
     ) -> MigrationRecord:
         """A new migration record."""
-        number = len(self.migrations) + 1
-        migration = MigrationRecord(number, server, type, status, source, self.env.now, request)
+        migration = self.add_migration(server, type, status, source, dest, request)
+        self._record_migration(migration)
+        return migration
+
+    def add_migration(
+        self, server: Server, type: str, status: str, source: int | None, dest: int | None, request: str | None = None
+    ) -> MigrationRecord:
+        """Enter a migration that exists at the start. Writes no record."""
+        migration = MigrationRecord(len(self.migrations) + 1, server, type, status, source, self.env.now, request)
         migration.dest = dest
         self.migrations.append(migration)
         server.migrations.append(migration)
-        self._record_migration(migration)
         return migration
 
     def save_migration(self, migration: MigrationRecord, status: str, dest: int | Keep | None = KEEP) -> None:

@@ -10,7 +10,7 @@ from typing import ClassVar
 from sim.errors import NovasimError
 
 
-class NovaException(NovasimError):  # noqa: N818 - the name that Nova gives it
+class NovaException(NovasimError):
     """Base: something that Nova itself refuses or fails at. Source of codes and texts: Nova's ``exception.py``."""
 
     code: ClassVar[int] = 500

@@ -92,7 +92,8 @@ class CapacityLaw:
         """Record type → method."""
         return {
             r.HostsPresent: self.hosts, r.FlavorsPresent: self.flavors, r.ServersPresent: self.servers,
-            r.Claimed: self.claimed, r.Released: self.released, r.ClaimMoved: self.moved, r.MigrationState: self.migration,
+            r.MigrationsPresent: self.migrations, r.Claimed: self.claimed, r.Released: self.released,
+            r.ClaimMoved: self.moved, r.MigrationState: self.migration,
         }  # fmt: skip
 
     def hosts(self, record: r.HostsPresent) -> None:
@@ -118,6 +119,13 @@ class CapacityLaw:
             if holds and host is not None:
                 vcpus, memory, _ = self._flavors[flavor]
                 self._take(server, host, (vcpus, memory, disk))
+
+    def migrations(self, record: r.MigrationsPresent) -> None:
+        """Moves that wait for confirm or revert hold their source."""
+        columns = zip(record.migration, record.source, record.flavor, record.disk_gb_held, strict=True)
+        for migration, source, flavor, disk in columns:
+            vcpus, memory, _ = self._flavors[flavor]
+            self._take(f"migration:{migration}", source, (vcpus, memory, disk))
 
     def _take(self, consumer: str, host: str, resources: Resources) -> None:
         self.held[consumer][host] = resources
@@ -222,7 +230,14 @@ class MigrationLaw:
 
     def handlers(self) -> dict[type[r.Record], Handler]:
         """Record type → method."""
-        return {r.RunStarted: self.started, r.MigrationState: self.state, r.HostState: self.host}
+        return {
+            r.RunStarted: self.started, r.MigrationsPresent: self.present, r.MigrationState: self.state,
+            r.HostState: self.host,
+        }  # fmt: skip
+
+    def present(self, record: r.MigrationsPresent) -> None:
+        """As they stood."""
+        self.status.update(zip(record.migration, record.status, strict=True))
 
     def host(self, record: r.HostState) -> None:
         """What ran on a host that went down runs no more, whatever its record still says."""

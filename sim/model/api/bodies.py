@@ -15,7 +15,7 @@ _ENOUGH = 16384
 """Right bodies remembered; when there are more, memory is worth more than the time."""
 
 
-class InvalidName(ValueError):  # noqa: N818 - the name that Nova gives it
+class InvalidName(ValueError):
     """A name that Nova does not take."""
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from sim.eventlog import records
 from sim.model.aggregate import Aggregate, ServerGroup
 from sim.model.flavor import Flavor
+from sim.model.migration_record import MigrationRecord
 from sim.model.network.topology import Topology
 from sim.model.server import Server
 from sim.scenario.expand import HostRow
@@ -47,6 +49,20 @@ def groups(found: Mapping[str, ServerGroup]) -> records.GroupsPresent:
     return records.GroupsPresent(
         0.0, list(found), [g.policy for g in found.values()], [list(g.members) for g in found.values()]
     )
+
+
+def migrations(found: Iterable[MigrationRecord], names: Sequence[str]) -> records.MigrationsPresent:
+    """Migration records that wait for confirm or revert."""
+    rows = []
+    for move in found:
+        assert move.source is not None
+        assert move.dest is not None
+        rows.append(
+            (move.id, move.server.name, move.type, move.status, names[move.source], names[move.dest],
+             move.old_flavor.name, move.held[move.source][2])
+        )  # fmt: skip
+    columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(8)]
+    return records.MigrationsPresent(0.0, *columns)
 
 
 def servers(found: Iterable[Server], names: Sequence[str]) -> records.ServersPresent:

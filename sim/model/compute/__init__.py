@@ -1,1 +1,45 @@
 """Compute hosts: what each operation does on them, stage by stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.model.compute.building import Builder
+from sim.model.compute.deleting import Deleting
+from sim.model.compute.live_migration import LiveMigrations
+from sim.model.compute.power import Power
+from sim.model.compute.rebuilding import Rebuilding
+from sim.model.compute.rescue import Rescue
+from sim.model.compute.resize import Resize
+from sim.model.compute.restart import Restart
+from sim.model.compute.shelving import Shelving
+from sim.model.compute.snapshots import Snapshots
+
+if TYPE_CHECKING:
+    from sim.model.cloud import Cloud
+
+
+class Compute:
+    """All that nova-compute does, on whichever host."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.live_migration = LiveMigrations(cloud)
+        self.rebuilding = Rebuilding(cloud)
+        self.resize = Resize(cloud)
+        self.building = Builder(cloud)
+        self.power = Power(cloud)
+        self.shelving = Shelving(cloud)
+        self.rescue = Rescue(cloud)
+        self.deleting = Deleting(cloud)
+        self.snapshots = Snapshots(cloud)
+        self.restart = Restart(cloud)
+
+    def host_died(self, host: int) -> None:
+        """All that ran on the host is gone."""
+        self.live_migration.host_died(host)
+
+    def host_returned(self, host: int) -> None:
+        """nova-compute starts on the host, and looks at what it finds there: first at what was evacuated from it."""
+        self.rebuilding.host_returned(host)
+        self.live_migration.host_returned(host)
+        self.restart.host_returned(host)

@@ -146,6 +146,10 @@ class Flows:
         self._reshare(self.sharing.set_capacity(link, capacity_bps))
         self._arm()
 
+    def capacity(self, link: int) -> float:
+        """What a link can carry at present, bytes per second."""
+        return self.sharing.capacity[link]
+
     def on_links(self, links: set[int]) -> list[Flow]:
         """Flows that cross any of the links, in order of start."""
         return [flow for flow in self._flows.values() if not links.isdisjoint(flow.route)]

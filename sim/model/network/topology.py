@@ -38,6 +38,15 @@ class Topology(ABC):
         self.feeds_bps: dict[int, float] = {}
         """Link → the most that the NICs behind it can send through it; links without such a bound are absent."""
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the links."""
+        return [name for name, _ in self.links]
+
+    def nics(self, host: int) -> tuple[int, ...]:
+        """The links of the host's own cables."""
+        return (self.host_up[host], self.host_down[host])
+
     @abstractmethod
     def _between(self, source: int, dest: int) -> Route:
         """Links between the two NICs."""
@@ -184,6 +193,11 @@ class TwoNetworks(Topology):
 
     def _between(self, source: int, dest: int) -> Route:
         return self._data._between(source, dest)
+
+    def nics(self, host: int) -> tuple[int, ...]:
+        """Those of both networks."""
+        own = (self.host_up[host], self.host_down[host])
+        return (*own, self.migration_up[host], self.migration_down[host]) if self._on_it[host] else own
 
     def route(self, source: int, dest: int) -> Route:
         """Over the data network."""

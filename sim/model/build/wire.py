@@ -1,0 +1,218 @@
+"""Scenario → cloud, part by part, and the records of how it stands at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import simpy
+
+from sim.eventlog import records
+from sim.eventlog.log import EventLog
+from sim.kernel.pool import Pool
+from sim.kernel.streams import Streams
+from sim.model import states
+from sim.model.aggregate import Aggregate, ServerGroup
+from sim.model.api.door import Door
+from sim.model.build import present
+from sim.model.build.network import topology
+from sim.model.build.placing import place
+from sim.model.build.servers import Guests, ServerMaker, flavor_of, image_of
+from sim.model.cloud import Cloud, FlowRecorder, Pools
+from sim.model.compute import Compute
+from sim.model.compute.failures import Failures
+from sim.model.compute.group_check import GroupCheck
+from sim.model.compute.images import Images
+from sim.model.compute.service_group import ServiceGroup
+from sim.model.conductor import Conductor
+from sim.model.database import Database
+from sim.model.host import HUNG, Hosts
+from sim.model.network.flows import Flow, Flows
+from sim.model.placement import Placement
+from sim.model.scheduler.scheduler import Scheduler
+from sim.model.scheduler.view import View
+from sim.model.server import Server
+from sim.model.stages import Stages
+from sim.scenario.expand import HostRow, expand_hosts, expand_servers, host_index, nova_options
+from sim.scenario.loader import digest
+from sim.scenario.timings import Timings, load_profile
+
+if TYPE_CHECKING:
+    from sim.scenario.nova_conf import NovaOptions
+    from sim.scenario.spec import CloudSpec, Scenario
+
+SERVICE_VERSION = 70
+"""Version of the compute service in the simulated release, where a host does not state another."""
+_HOLDS_NOTHING = frozenset({"shelved_offloaded", "deleted"})
+
+
+def build(scenario: Scenario, seed: int, env: simpy.Environment, log: EventLog, *, explain: bool = False) -> Cloud:
+    """A cloud as the scenario describes it, with nothing under way; the log then holds how it stands.
+
+    ``explain`` records why the scheduler chose as it did.
+    """
+    spec = scenario.cloud
+    options = nova_options(spec)
+    timings = load_profile(spec.timings) if isinstance(spec.timings, str) else spec.timings
+    cloud = Cloud(env, log, Streams(seed), options=options, nova=spec.nova, timings=timings, storage=spec.storage)
+    rows = expand_hosts(spec, options)
+    _passive(cloud, spec, rows)
+    _network(cloud, spec, rows)
+    view = View(
+        hosts=cloud.hosts, placement=cloud.placement, aggregates=list(cloud.aggregates.values()), groups=cloud.groups,
+        servers=cloud.db.servers, on_host=cloud.db.on_host, options=options,
+    )  # fmt: skip
+    _services(cloud, spec, view, explain)
+    log.append(records.RunStarted(0.0, scenario.name, digest(scenario), seed, options.in_force()))
+    names = cloud.hosts.names
+    log.append(present.hosts(rows))
+    log.append(present.aggregates(cloud.aggregates.values(), names))
+    log.append(present.flavors(cloud.flavors.values()))
+    log.append(present.links(cloud.topology))
+    _servers(cloud, spec, rows, view)
+    log.append(present.servers(cloud.db.servers.values(), names))
+    log.append(present.migrations(cloud.db.migrations, names))
+    log.append(present.groups(cloud.groups))
+    for host, row in enumerate(rows):
+        if row.service.status == "disabled" or row.service.forced_down or row.service.state == "down" or row.slow != 1:
+            cloud.record_host(host, row.service.disabled_reason or "")
+    return cloud
+
+
+# --- passive state ----------------------------------------------------------------------------------------------------
+
+
+def _passive(cloud: Cloud, spec: CloudSpec, rows: Sequence[HostRow]) -> None:
+    """Hosts, capacity, tables, and everything that servers are made of."""
+    hosts = cloud.hosts = Hosts([r.name for r in rows], [r.rack for r in rows], [r.zone for r in rows])
+    hosts.hypervisor_type = [r.hypervisor_type for r in rows]
+    hosts.hypervisor_version = np.array([r.hypervisor_version for r in rows], dtype=np.int64)
+    hosts.service_version = [SERVICE_VERSION if r.service_version is None else r.service_version for r in rows]
+    hosts.traits = [frozenset(r.traits) for r in rows]
+    hosts.fails = [frozenset(r.fails) for r in rows]
+    hosts.slow = [r.slow for r in rows]
+    interval = float(cloud.options["DEFAULT.report_interval"])
+    hosts.report_phase_s = cloud.streams.rng("service.report").uniform(0.0, interval, len(rows))
+    cloud.placement = Placement(
+        cloud.env, cloud.log, hosts,
+        total=[[r.vcpus for r in rows], [r.memory_mb for r in rows], [r.disk_gb for r in rows]],
+        reserved=[[r.reserved_vcpus for r in rows], [r.reserved_memory_mb for r in rows],
+                  [r.reserved_disk_gb for r in rows]],
+        ratio=[[r.cpu_ratio for r in rows], [r.ram_ratio for r in rows], [r.disk_ratio for r in rows]],
+    )  # fmt: skip
+    cloud.db = Database(cloud.env, cloud.log, hosts)
+    members: dict[str, list[int]] = {}
+    for host, row in enumerate(rows):
+        for name in row.aggregates:
+            members.setdefault(name, []).append(host)
+    cloud.aggregates = {
+        a.name: Aggregate(a.name, members.get(a.name, []), a.zone or a.metadata.get("availability_zone"),
+                          dict(a.metadata))
+        for a in spec.aggregates
+    }  # fmt: skip
+    cloud.groups = {
+        g.name: ServerGroup(g.name, g.policy, g.rules.get("max_server_per_host", 1)) for g in spec.server_groups
+    }
+    cloud.flavors = {f.name: flavor_of(f) for f in spec.flavors}
+    cloud.glance = {i.name: image_of(i) for i in spec.images}
+    cloud.guests = Guests()
+
+
+def _network(cloud: Cloud, spec: CloudSpec, rows: Sequence[HostRow]) -> None:
+    cloud.topology = topology(spec.network, rows, cloud.timings.link_efficiency)
+    cloud.failures = Failures(cloud)
+    recorder = FlowRecorder(cloud.env, cloud.log, cloud.hosts.names)
+
+    def started(flow: Flow) -> None:
+        recorder.started(flow)
+        cloud.failures.begins(flow)
+
+    cloud.flows = Flows(
+        cloud.env, cloud.topology, on_start=started, on_rate=recorder.rate, on_slowdown=recorder.slowdown,
+        on_end=recorder.ended,
+    )  # fmt: skip
+
+
+# --- services ---------------------------------------------------------------------------------------------------------
+
+
+def _services(cloud: Cloud, spec: CloudSpec, view: View, explain: bool) -> None:
+    """Everything that acts, in the order in which each needs the others."""
+    env, workers = cloud.env, spec.workers
+    cloud.pools = Pools(
+        Pool(env, workers.api), Pool(env, workers.conductor or _workers(cloud.options, "conductor")),
+        Pool(env, workers.scheduler or _workers(cloud.options, "scheduler")),
+    )  # fmt: skip
+    cloud.scheduler = Scheduler(view, env, cloud.log, cloud.streams, explain=explain)
+    cloud.stages = Stages(cloud)
+    cloud.service_group = ServiceGroup(
+        env, cloud.hosts, float(cloud.options["DEFAULT.report_interval"]),
+        float(cloud.options["DEFAULT.service_down_time"]),
+    )  # fmt: skip
+    cloud.group_check = GroupCheck(cloud)
+    cloud.images = Images(cloud)
+    cloud.conductor = Conductor(cloud)
+    cloud.compute = Compute(cloud)
+    cloud.door = Door(cloud)
+
+
+def _workers(options: NovaOptions, group: str) -> int:
+    """Nova's option; None, its default, is a worker for each CPU of a machine that is not simulated: no limit."""
+    return int(options[f"{group}.workers"] or 0)
+
+
+# --- servers ----------------------------------------------------------------------------------------------------------
+
+
+def _servers(cloud: Cloud, spec: CloudSpec, rows: Sequence[HostRow], view: View) -> None:
+    """Servers where the scenario says, then those that the scheduler places, then services that are not well."""
+    db, index = cloud.db, cloud.hosts.index
+    maker = ServerMaker(spec, index, cloud.flavors, cloud.glance, cloud.groups, cloud.guests)
+    homeless: list[Server] = []
+    resized: list[tuple[Server, int]] = []
+    claims = []
+    for server, row in maker.make(expand_servers(spec, host_index(spec, list(rows)))):
+        db.add_server(server)
+        if server.host is None:
+            if not row.hostless and server.vm_state not in _HOLDS_NOTHING:
+                homeless.append(server)
+        elif server.vm_state not in _HOLDS_NOTHING:
+            claims.append((server, server.host, server.resources))
+        if server.vm_state == "deleted":
+            _gone(cloud, server)
+        if row.resized_from is not None:
+            resized.append((server, index[row.resized_from]))
+    cloud.placement.load(claims)
+    for server, source in resized:
+        _wait_for_confirm(cloud, server, source)
+    if homeless:
+        place(cloud, view, homeless)
+    for server, _ in resized:
+        cloud.compute.resize.finished(server.migrations[-1])
+    for host, row in enumerate(rows):
+        service = row.service
+        cloud.hosts.disabled[host] = service.status == "disabled"
+        if service.disabled_reason:
+            cloud.hosts.disabled_reason[host] = service.disabled_reason
+        if service.forced_down:
+            cloud.service_group.force_down(host, True)
+        elif service.state == "down":
+            cloud.hosts.power[host] = HUNG
+            cloud.service_group.silent(host, since=float("-inf"))
+
+
+def _gone(cloud: Cloud, server: Server) -> None:
+    """A server that was deleted before the start: known by name, on no host."""
+    cloud.db.set_host(server, None)
+    server.deleted, server.terminated = True, 0.0
+
+
+def _wait_for_confirm(cloud: Cloud, server: Server, source: int) -> None:
+    """A server that was moved before the start: its migration record holds the source."""
+    move = cloud.db.add_migration(server, "migration", "finished", source, server.host)
+    cloud.placement.load([(move, source, server.resources)])
+    server.old_flavor = server.flavor
+    server.old_vm_state = "stopped" if server.power_state == states.SHUTDOWN else "active"
+
+
