@@ -75,7 +75,8 @@ class Server:
         """The availability zone it is pinned to by its create request."""
         self.boot_from_volume = boot_from_volume
         self.deleted = False
-        self.launched = 0.0
+        self.launched: float | None = 0.0
+        """When it first ran; None for a server that never did."""
         self.terminated: float | None = None
         self.evacuated_from: tuple[int, ...] = ()
         """Hosts that still carry its leftovers after an evacuation."""

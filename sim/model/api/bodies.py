@@ -80,9 +80,7 @@ class Bodies:
     def _validate(self, spans: Spans, action: str, number: int, body: Any) -> None:
         validator = self._validators.get((action, number))
         if validator is None:
-            validator = self._validators[action, number] = self._class(
-                spans[number][2], format_checker=self._formats
-            )
+            validator = self._validators[action, number] = self._class(spans[number][2], format_checker=self._formats)
         error = next(validator.iter_errors(body), None)
         if error is None:
             return

@@ -15,7 +15,7 @@ _FORM = re.compile(r"^([1-9]\d*)\.([1-9]\d*|0)$")
 
 
 def negotiate(asked: str | None) -> Version:
-    """The version that a request's header means; without one the lowest. ApiFault 400 (malformed) or 406 (out of range)."""
+    """The version that a header means; without one the lowest. ApiFault 400 (malformed) or 406 (out of range)."""
     text = "" if asked is None else asked.strip()
     if not text:
         return MINIMUM
@@ -23,9 +23,7 @@ def negotiate(asked: str | None) -> Version:
         return MAXIMUM
     match = _FORM.match(text)
     if match is None:
-        raise ApiFault(
-            400, f"API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum."
-        )
+        raise ApiFault(400, f"API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum.")
     version = (int(match.group(1)), int(match.group(2)))
     if not MINIMUM <= version <= MAXIMUM:
         raise ApiFault(

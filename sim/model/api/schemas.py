@@ -44,7 +44,7 @@ def _always(schema: Schema) -> Spans:
 
 def _live(*, over_commit: bool = False, auto: bool = True, force: bool = False) -> Schema:
     properties: Schema = {"block_migration": _BOOLEAN_OR_AUTO if auto else _BOOLEAN}
-    required = ("block_migration", "host")
+    required: tuple[str, ...] = ("block_migration", "host")
     if over_commit:
         properties["disk_over_commit"] = _BOOLEAN
         required = ("block_migration", "disk_over_commit", "host")
@@ -95,11 +95,10 @@ def _server(minor: int) -> Schema:
         del properties["personality"]
     required = ("name", "flavorRef", "networks") if minor >= 37 else ("name", "flavorRef")
     hints: Schema = {"type": "object"}
-    body = _closed(
+    return _closed(
         {"server": _closed(properties, required), "os:scheduler_hints": hints, "OS-SCH-HNT:scheduler_hints": hints},
         ("server",),
     )
-    return body
 
 
 def _creates() -> Spans:

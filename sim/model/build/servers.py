@@ -100,6 +100,8 @@ class ServerMaker:
             )
             if row.hostless and power is None:
                 server.power_state = states.NOSTATE
+            if row.hostless or vm_state == "building":
+                server.launched = None
             if row.locked:
                 server.locked_by = row.locked if isinstance(row.locked, str) else "admin"
             server.az = row.availability_zone

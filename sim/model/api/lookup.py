@@ -1,0 +1,47 @@
+"""Servers by the id in a request's URL."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from sim.model.api.faults import ApiFault
+from sim.model.server import Server
+
+if TYPE_CHECKING:
+    from sim.model.database import Database
+
+
+class Lookup:
+    """Finds servers by uuid, as Nova does, or by name, for people. Deleted servers are not found."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._by_uuid: dict[str, Server] = {}
+        self._read = 0
+        """How many of the database's servers, in order of creation, are in the index."""
+
+    def find(self, ident: str) -> Server | None:
+        """The server of that name or uuid, deleted or not."""
+        servers = self._db.servers
+        found = servers.get(ident)
+        if found is not None:
+            return found
+        if len(servers) > self._read:
+            for server in islice(servers.values(), self._read, None):
+                self._by_uuid[server.uuid] = server
+            self._read = len(servers)
+        return self._by_uuid.get(ident) or self._by_uuid.get(_canonical(ident))
+
+    def get(self, ident: str) -> Server:
+        """The server, or ApiFault 404."""
+        server = self.find(ident)
+        if server is None or server.deleted:
+            raise ApiFault(404, f"Instance {ident} could not be found.")
+        return server
+
+
+def _canonical(ident: str) -> str:
+    """The usual form of a uuid that was written in capitals or without hyphens."""
+    digits = ident.replace("urn:", "").replace("uuid:", "").strip("{}").replace("-", "").lower()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
