@@ -101,6 +101,19 @@ class InstanceInvalidState(NovaException):
     text = "Instance {} in {} {}. Cannot {} while the instance is in this state."
 
 
+class InstanceNotFound(NovaException):
+    """(uuid of the server)"""
+
+    code = 404
+    text = "Instance {} could not be found."
+
+
+class UnexpectedTaskState(NovaException):
+    """(uuid of the server, what was expected, what is)"""
+
+    text = "Conflict updating instance {}. Expected: {}. Actual: {}"
+
+
 class BuildAbortException(NovaException):
     """(uuid of the server, reason)"""
 

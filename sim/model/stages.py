@@ -44,9 +44,16 @@ class Stages:
 
     def host(self, dist: Dist, step: str, host: int, server: Server, request: str) -> Generator[Event, None, bool]:
         """A host works for ``dist``, longer where it is slow. False if it cannot be reached at the end of it."""
+        seconds = self._streams.draw(dist, step, server.name) * self._hosts.slow[host]
+        return self.host_for(seconds, step, host, server, request)
+
+    def host_for(
+        self, seconds: float, step: str, host: int, server: Server, request: str
+    ) -> Generator[Event, None, bool]:  # fmt: skip
+        """The same for so many seconds, however slow the host is."""
         env, hosts = self._env, self._hosts
         began = env.now
-        yield env.timeout(self._streams.draw(dist, step, server.name) * hosts.slow[host])
+        yield env.timeout(seconds)
         well = hosts.power[host] == UP
         self._log.append(
             records.Step(env.now, server.name, request, step, hosts.names[host], began, "done" if well else "failed")

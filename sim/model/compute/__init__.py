@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sim.model.compute.building import Builder
 from sim.model.compute.deleting import Deleting
 from sim.model.compute.live_migration import LiveMigrations
+from sim.model.compute.orders import Locks
 from sim.model.compute.power import Power
 from sim.model.compute.rebuilding import Rebuilding
 from sim.model.compute.rescue import Rescue
@@ -14,6 +15,7 @@ from sim.model.compute.resize import Resize
 from sim.model.compute.restart import Restart
 from sim.model.compute.shelving import Shelving
 from sim.model.compute.snapshots import Snapshots
+from sim.model.compute.uptime import Uptime
 
 if TYPE_CHECKING:
     from sim.model.cloud import Cloud
@@ -23,6 +25,8 @@ class Compute:
     """All that nova-compute does, on whichever host."""
 
     def __init__(self, cloud: Cloud) -> None:
+        self.locks = Locks(cloud.env)
+        self.uptime = Uptime(cloud)
         self.live_migration = LiveMigrations(cloud)
         self.rebuilding = Rebuilding(cloud)
         self.resize = Resize(cloud)
@@ -36,6 +40,7 @@ class Compute:
 
     def host_died(self, host: int) -> None:
         """All that ran on the host is gone."""
+        self.uptime.host_died(host)
         self.live_migration.host_died(host)
 
     def host_returned(self, host: int) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sim.model.flavor import Image
     from sim.model.server import Server
 
-_PATIENCE_S = 60.0
+PATIENCE_S = 60.0
 """Without a byte for this long a download is given up (requests' and glanceclient's usual time-outs; assumed)."""
 
 
@@ -38,7 +38,7 @@ class Images:
             yield coming
             cloud.log.append(records.Waited(cloud.env.now, "image", server.name, request, began))
             return key in self._has
-        copy = ByteCopy(image.size_b, cloud.storage.image_rate, _PATIENCE_S)
+        copy = ByteCopy(image.size_b, cloud.storage.image_rate, PATIENCE_S)
         flow = cloud.flows.start(
             copy, host, host, label=("image", server.name), route=cloud.flows.topology.ingress(host)
         )

@@ -65,6 +65,10 @@ class Topology(ABC):
         """Links from outside the cloud (image service, volumes) to a host."""
         return (2 * host + 1,)
 
+    def egress(self, host: int) -> Route:
+        """Links from a host to the outside of the cloud."""
+        return (2 * host,)
+
 
 class Star(Topology):
     """All hosts on one switch that never blocks."""
@@ -110,6 +114,10 @@ class LeafSpine(Topology):
     def ingress(self, host: int) -> Route:
         """Over the spine of the host's number and its rack's downlink."""
         return (self._first + 2 * (self._rack[host] * self._spines + host % self._spines) + 1, 2 * host + 1)
+
+    def egress(self, host: int) -> Route:
+        """Over the rack's uplink to the spine of the host's number."""
+        return (2 * host, self._first + 2 * (self._rack[host] * self._spines + host % self._spines))
 
 
 class Ring(Topology):
@@ -206,6 +214,10 @@ class TwoNetworks(Topology):
     def ingress(self, host: int) -> Route:
         """Over the data network."""
         return self._data.ingress(host)
+
+    def egress(self, host: int) -> Route:
+        """Over the data network."""
+        return self._data.egress(host)
 
     def migration_route(self, source: int, dest: int) -> Route:
         """Over the migration network if both hosts are on it, else over the data network."""

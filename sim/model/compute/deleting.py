@@ -1,0 +1,140 @@
+"""Deleting servers: on their host, or by the API alone where there is no host or it is down; soft delete and restore."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from sim.model import states
+from sim.model.compute.orders import Order, Steps, periodic_context
+from sim.model.compute.periodic import Periodic
+from sim.model.context import Context
+from sim.model.host import UP
+from sim.model.server import Server
+
+if TYPE_CHECKING:
+    from sim.model.cloud import Cloud
+
+
+class Deleting:
+    """``compute.deleting``."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self._reclaim_s = int(cloud.options["DEFAULT.reclaim_instance_interval"])
+        self._reclaims = Periodic(cloud, "reclaim")
+        self._soft_deleted: dict[str, float] = {}
+        """Servers that wait to be reclaimed → when their users deleted them."""
+
+    # --- for good -----------------------------------------------------------------------------------------------------
+
+    def delete(self, ctx: Context, server: Server) -> Steps:
+        """What follows a delete or forceDelete: confirm a resize that waits, then ``terminate_instance``.
+
+        A server without a host, or whose host is down, is deleted at once by the API alone.
+        """
+        if self._local(server):
+            self._destroy(server, ctx.request)
+            return
+        yield from self._confirm(ctx, server)
+        if self._local(server):
+            self._destroy(server, ctx.request)
+            return
+        order = Order(self.cloud, ctx, server, "compute_terminate_instance")
+        if not (yield from order.arrive()):
+            return
+        try:
+            if (yield from order.lock()):
+                yield from self._terminate(order)
+        finally:
+            order.unlock()
+
+    def _local(self, server: Server) -> bool:
+        return server.host is None or not self.cloud.service_group.is_up(server.host)
+
+    def _confirm(self, ctx: Context, server: Server) -> Steps:
+        """A resize that waits is confirmed first, so that its source is cleaned up, too."""
+        if server.vm_state != "resized":
+            return
+        for migration in reversed(server.migrations):
+            if migration.status in {"finished", "confirming"}:
+                self.cloud.db.start_action(server, "confirmResize", ctx)
+                yield from self.cloud.compute.resize.confirm(ctx, server, migration)
+                return
+
+    def _terminate(self, order: Order) -> Steps:
+        server = order.server
+        if (yield from order.spend(self.cloud.timings.delete, "delete")) and not server.deleted:
+            self._destroy(server, order.ctx.request)
+            order.done()
+
+    def _destroy(self, server: Server, request: str) -> None:
+        """The row is gone, and with it what the server held and its place in its group."""
+        cloud = self.cloud
+        if server.deleted:
+            return
+        cloud.placement.release_all(server)
+        cloud.compute.uptime.gone(server)
+        self._soft_deleted.pop(server.name, None)
+        if server.group is not None and server.name in cloud.groups[server.group].members:
+            cloud.groups[server.group].members.remove(server.name)
+        cloud.db.delete_server(server, request)
+
+    # --- for now ------------------------------------------------------------------------------------------------------
+
+    def soft_delete(self, ctx: Context, server: Server) -> Steps:
+        """``soft_delete_instance``: powered off, and reclaimed after ``reclaim_instance_interval``."""
+        if self._local(server):
+            self._destroy(server, ctx.request)
+            return
+        asked = self.cloud.env.now
+        yield from self._confirm(ctx, server)
+        if server.task_state is None:
+            self.cloud.db.save(server, ctx.request, task_state="soft-deleting")
+        order = Order(self.cloud, ctx, server, "compute_soft_delete_instance")
+        if not (yield from order.arrive()):
+            return
+        if not (yield from order.spend(self.cloud.timings.delete, "soft_delete")):
+            return
+        self.cloud.compute.uptime.gone(server)
+        if order.finish(("soft-deleting",), vm_state="soft-delete", task_state=None, power_state=states.SHUTDOWN):
+            self.waits(server, asked)
+
+    def restore(self, ctx: Context, server: Server) -> Steps:
+        """``restore_instance``: powered on again."""
+        order = Order(self.cloud, ctx, server, "compute_restore_instance")
+        if not (yield from order.arrive()):
+            return
+        if not (yield from order.spend(self.cloud.timings.restore, "restore")):
+            return
+        self.cloud.compute.uptime.boots(server, ctx.request)
+        if order.finish(("restoring",), vm_state="active", task_state=None, power_state=states.RUNNING):
+            self._soft_deleted.pop(server.name, None)
+
+    # --- the periodic task --------------------------------------------------------------------------------------------
+
+    def waits(self, server: Server, deleted_at: float) -> None:
+        """The server is soft deleted: _reclaim_queued_deletes finds it ``reclaim_instance_interval`` later."""
+        if self._reclaim_s > 0 and server.host is not None:
+            self._soft_deleted[server.name] = deleted_at
+            due = self._reclaims.next_run(server.host, max(deleted_at + self._reclaim_s, self.cloud.env.now))
+            if due < math.inf:
+                self.cloud.env.process(self._reclaim(server, server.host, deleted_at, due))
+
+    def _reclaim(self, server: Server, host: int, deleted_at: float, due: float) -> Steps:
+        """Look at each run of the task from the first that may reclaim it, as long as it stays soft deleted."""
+        cloud = self.cloud
+        while due < math.inf:
+            yield cloud.env.timeout(due - cloud.env.now)
+            if self._soft_deleted.get(server.name) != deleted_at or server.deleted:
+                return
+            if server.vm_state == "soft-delete" and server.task_state is None and cloud.hosts.power[host] == UP:
+                cloud.cast(self._reclaimed(server), server)
+                return
+            due = self._reclaims.next_run(host, cloud.env.now)
+
+    def _reclaimed(self, server: Server) -> Steps:
+        """``_delete_instance`` of the periodic task: no event tells of it."""
+        order = Order(self.cloud, periodic_context(server), server, None)
+        if (yield from order.arrive()):
+            yield from self._terminate(order)

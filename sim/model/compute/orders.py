@@ -1,0 +1,185 @@
+"""An order to nova-compute about one server: how it arrives, how it spends time on its host, and how it ends.
+
+An order is a cast: it waits in the queue while its host does not listen. What a host's death cuts short writes nothing
+more: the server stays as it is until nova-compute starts again and looks at it (:mod:`sim.model.compute.restart`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from simpy import Environment
+from simpy.events import Event
+
+from sim.model.context import Context
+from sim.model.exceptions import InstanceNotFound, NovaException, UnexpectedTaskState
+from sim.model.host import UP
+from sim.model.server import Server
+from sim.scenario.distribution import Dist
+
+if TYPE_CHECKING:
+    from sim.model.action import ActionEvent
+    from sim.model.cloud import Cloud
+
+Steps = Generator[Event, Any, None]
+Tasks = tuple[str | None, ...]
+"""What a server's task_state may be."""
+DELETING = frozenset({"deleting", "soft-deleting"})
+
+
+def periodic_context(server: Server) -> Context:
+    """What nova-compute does by itself has no request of its own: its events go to the server's last action."""
+    request = server.actions[-1].request if server.actions else ""
+    return Context(request, "nova-compute", server.project, ("admin",), (2, 1))
+
+
+class Locks:
+    """One lock for each server, as nova-compute takes it for most of its work; who comes later waits in turn."""
+
+    def __init__(self, env: Environment) -> None:
+        self._env = env
+        self._waiting: dict[str, deque[Event]] = {}
+        """Server → who waits for its lock; a server without an entry is free."""
+
+    def take(self, server: Server) -> Event | None:
+        """None if the lock was free, else the event that happens when it is this caller's."""
+        waiting = self._waiting.get(server.name)
+        if waiting is None:
+            self._waiting[server.name] = deque()
+            return None
+        event = self._env.event()
+        waiting.append(event)
+        return event
+
+    def give(self, server: Server) -> None:
+        """Give the lock to the next, or leave it free."""
+        waiting = self._waiting[server.name]
+        if waiting:
+            waiting.popleft().succeed()
+        else:
+            del self._waiting[server.name]
+
+
+class Order:
+    """One order. ``event`` is its instance action event; None for work that Nova writes no event for."""
+
+    __slots__ = ("_event", "_lives_on", "_locked", "boot", "cloud", "ctx", "event", "host", "server")
+
+    def __init__(
+        self, cloud: Cloud, ctx: Context, server: Server, event: str | None, host: int | None = None
+    ) -> None:  # fmt: skip
+        """``host`` is whom the order goes to, where that is not the server's own host."""
+        self.cloud, self.ctx, self.server, self.event = cloud, ctx, server, event
+        self._lives_on = server.host
+        to = server.host if host is None else host
+        assert to is not None
+        self.host: int = to
+        self.boot = 0
+        self._event: ActionEvent | None = None
+        self._locked = False
+
+    # --- arriving -----------------------------------------------------------------------------------------------------
+
+    def arrive(self) -> Generator[Event, Any, bool]:
+        """Wait until the host takes the order; its event begins. False if the server is not there any more."""
+        if not (yield from self.deliver()):
+            return False
+        self.begin()
+        return True
+
+    def deliver(self) -> Generator[Event, Any, bool]:
+        """Wait until the host takes the order. False if the server is not there any more."""
+        cloud, hosts, server = self.cloud, self.cloud.hosts, self.server
+        while hosts.power[self.host] != UP:
+            yield cloud.failures.when_back(self.host)
+        self.boot = hosts.crashes[self.host]
+        return not server.deleted and server.host == self._lives_on
+
+    def begin(self) -> None:
+        """Its event begins."""
+        if self.event is not None:
+            name = self.cloud.hosts.names[self.host]
+            self._event = self.cloud.db.start_event(self.server, self.ctx.request, self.event, name)
+
+    def lock(self) -> Generator[Event, Any, bool]:
+        """Wait for the server's lock; :meth:`unlock` must follow. False if the host died meanwhile."""
+        waiting = self.cloud.compute.locks.take(self.server)
+        if waiting is not None:
+            yield waiting
+        self._locked = True
+        return (yield from self.alive())
+
+    def unlock(self) -> None:
+        """Give the lock back, if it was got."""
+        if self._locked:
+            self._locked = False
+            self.cloud.compute.locks.give(self.server)
+
+    # --- on the host --------------------------------------------------------------------------------------------------
+
+    def spend(self, dist: Dist, step: str) -> Generator[Event, Any, bool]:
+        """The host works for ``dist``. False if it died meanwhile."""
+        yield from self.cloud.stages.host(dist, step, self.host, self.server, self.ctx.request)
+        return (yield from self.alive())
+
+    def spend_s(self, seconds: float, step: str) -> Generator[Event, Any, bool]:
+        """The same for so many seconds."""
+        yield from self.cloud.stages.host_for(seconds, step, self.host, self.server, self.ctx.request)
+        return (yield from self.alive())
+
+    def alive(self) -> Generator[Event, Any, bool]:
+        """Wait while nova-compute only hangs. False if all that ran on the host is gone."""
+        hosts = self.cloud.hosts
+        while hosts.crashes[self.host] == self.boot and hosts.power[self.host] != UP:
+            yield self.cloud.failures.when_back(self.host)
+        return hosts.crashes[self.host] == self.boot
+
+    # --- the server's row ---------------------------------------------------------------------------------------------
+
+    def conflict(self, expected: Tasks) -> NovaException | None:
+        """Why the server's row cannot be written: it is gone, or somebody has given it another task."""
+        server = self.server
+        if server.deleted:
+            return InstanceNotFound(server.uuid)
+        if server.task_state not in expected:
+            return UnexpectedTaskState(server.uuid, {"task_state": list(expected)}, {"task_state": server.task_state})
+        return None
+
+    def save(self, expected: Tasks, **changes: Any) -> bool:
+        """Change the row if its task is one of the expected; else the order fails. False if it did."""
+        error = self.conflict(expected)
+        if error is not None:
+            self.fail(error)
+            return False
+        self.cloud.db.save(self.server, self.ctx.request, **changes)
+        return True
+
+    # --- ends ---------------------------------------------------------------------------------------------------------
+
+    def finish(self, expected: Tasks, **changes: Any) -> bool:
+        """The order is carried out: save, and the event ends well. False if the row could not be written."""
+        if not self.save(expected, **changes):
+            return False
+        self.done()
+        return True
+
+    def done(self) -> None:
+        """The event ends well."""
+        self._close(None)
+
+    def fail(self, error: NovaException) -> None:
+        """The order failed: a fault, the event with the reason, and no task unless somebody else has set one."""
+        db, server, request = self.cloud.db, self.server, self.ctx.request
+        gone = isinstance(error, InstanceNotFound)
+        if not gone:
+            db.fault(server, error.code, error.message)
+        self._close(error.message)
+        if not gone and not isinstance(error, UnexpectedTaskState):
+            db.save(server, request, task_state=None)
+
+    def _close(self, error: str | None) -> None:
+        if self._event is not None:
+            self.cloud.db.finish_event(self.server, self.ctx.request, self._event, error)
+            self._event = None

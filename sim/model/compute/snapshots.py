@@ -1,0 +1,71 @@
+"""Snapshots of servers: taken on the host, then sent to the image service."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from simpy.events import Event
+
+from sim.eventlog import records
+from sim.model.compute.images import PATIENCE_S
+from sim.model.compute.live_limits import local_disk_b
+from sim.model.compute.orders import Order, Steps
+from sim.model.context import Context
+from sim.model.exceptions import NovaException
+from sim.model.network.transfer import ByteCopy
+from sim.model.server import Server
+
+if TYPE_CHECKING:
+    from sim.model.cloud import Cloud
+
+
+class Snapshots:
+    """``compute.snapshots``."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+
+    def snapshot(self, ctx: Context, server: Server) -> Steps:
+        """``snapshot_instance``: its event is over as soon as the work has begun; the guest runs on."""
+        order = Order(self.cloud, ctx, server, "compute_snapshot_instance")
+        if not (yield from order.arrive()):
+            return
+        if not order.finish(("image_snapshot_pending",), task_state="image_snapshot"):
+            return
+        yield from self._take(order)
+
+    def _take(self, order: Order) -> Steps:
+        """A server that is given another task meanwhile loses its snapshot, and nothing else."""
+        cloud, db, server, request = self.cloud, self.cloud.db, order.server, order.ctx.request
+        db.save(server, request, power_state=cloud.compute.uptime.power(server))
+        for expected, task in (("image_snapshot", "image_pending_upload"), ("image_pending_upload", "image_uploading")):
+            if order.conflict((expected,)) is not None:
+                return
+            db.save(server, request, task_state=task)
+            if task == "image_pending_upload" and not (yield from order.spend(cloud.timings.snapshot, "snapshot")):
+                return
+        try:
+            if (yield from self.upload(order)) and order.conflict(("image_uploading",)) is None:
+                db.save(server, request, task_state=None)
+        except NovaException as error:
+            order.fail(error)
+
+    def upload(self, order: Order) -> Generator[Event, Any, bool]:
+        """The server's local disk goes to the image service; a disk on shared storage is cloned there.
+
+        False if the host died meanwhile. Raises NovaException if the image service cannot be reached.
+        """
+        cloud, server = self.cloud, order.server
+        size_b = 0.0 if cloud.shared_storage else local_disk_b(server)
+        if size_b:
+            began, name = cloud.env.now, cloud.hosts.names[order.host]
+            copy = ByteCopy(size_b, cloud.storage.image_rate, PATIENCE_S)
+            route = cloud.topology.egress(order.host)
+            flow = cloud.flows.start(copy, order.host, order.host, label=("image", server.name), route=route)
+            yield flow.done
+            outcome = "failed" if copy.failed else "done"
+            cloud.log.append(records.Step(cloud.env.now, server.name, order.ctx.request, "upload", name, began, outcome))
+            if copy.failed and (yield from order.alive()):
+                raise NovaException("GlanceConnectionFailed")
+        return (yield from order.alive())

@@ -1,0 +1,129 @@
+"""Which guests really run: what the hypervisors know and Nova's tables do not always say."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simpy.events import Event
+
+from sim.eventlog import records
+from sim.model import states
+from sim.model.host import REBOOTING
+
+if TYPE_CHECKING:
+    from sim.model.cloud import Cloud
+    from sim.model.server import Server
+    from sim.scenario.distribution import Dist
+
+_OFF = frozenset({states.NOSTATE, states.SHUTDOWN, states.CRASHED})
+"""Power states in which there is nothing to shut down."""
+_SUSPENDS = frozenset({states.PAUSED, states.SUSPENDED})
+
+
+class _Lost(NamedTuple):
+    """A guest that was lost with its host."""
+
+    host: int
+    since: float
+    cause: str
+
+
+class Uptime:
+    """``compute.uptime``."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._timeout_s = int(cloud.options["DEFAULT.shutdown_timeout"])
+        self._retry_s = int(cloud.options["compute.shutdown_retry_interval"])
+        self._lost: dict[str, _Lost] = {}
+        self._started: dict[str, float] = {}
+        """Servers that were powered on in this run, and when."""
+
+    # --- what the hypervisor would say --------------------------------------------------------------------------------
+
+    def power(self, server: Server) -> int:
+        """The power state on the hypervisor."""
+        return states.SHUTDOWN if self._loss(server) is not None else server.power_state
+
+    def off(self, server: Server) -> bool:
+        """Whether there is no guest to speak of."""
+        return self.power(server) in _OFF
+
+    def _loss(self, server: Server) -> _Lost | None:
+        lost = self._lost.get(server.name)
+        return lost if lost is not None and lost.host == server.host else None
+
+    # --- what happens to guests ---------------------------------------------------------------------------------------
+
+    def host_died(self, host: int) -> None:
+        """Every guest that ran on the host is lost."""
+        cloud = self._cloud
+        cause = "host-reboot" if cloud.hosts.power[host] == REBOOTING else "host-failure"
+        for server in cloud.db.on_host.get(host, {}).values():
+            if server.power_state not in _OFF and self._loss(server) is None:
+                self._lost[server.name] = _Lost(host, cloud.env.now, cause)
+
+    def boots(self, server: Server, request: str | None, since: float | None = None, cause: str = "") -> None:
+        """The guest was started at this moment. It was missed since ``since``, if anybody misses it, because of ``cause``.
+
+        A guest that was lost with its host was missed since then.
+        """
+        cloud = self._cloud
+        lost = self._loss(server)
+        self._lost.pop(server.name, None)
+        self._started[server.name] = cloud.env.now
+        if lost is not None:
+            since, cause = lost.since, lost.cause
+        if since is not None:
+            cloud.cast(self._serve(server, request, since, cause))
+
+    def gone(self, server: Server) -> None:
+        """The guest is off, on purpose, or deleted: nobody misses it."""
+        self._lost.pop(server.name, None)
+        self._started.pop(server.name, None)
+
+    def _serve(self, server: Server, request: str | None, since: float, cause: str) -> Generator[Event, Any, None]:
+        """The downtime ends when the guest has booted, if nothing has happened to it meanwhile."""
+        cloud, began, host = self._cloud, self._cloud.env.now, server.host
+        yield cloud.env.timeout(self._boot_s(server))
+        if self._started.get(server.name) == began and server.host == host and self._loss(server) is None:
+            cloud.log.append(records.Downtime(cloud.env.now, server.name, since, cause, request))
+
+    def _boot_s(self, server: Server) -> float:
+        return self._cloud.streams.draw(self._cloud.timings.guest_boot, "guest_boot", server.name)
+
+    # --- clean shutdowns ----------------------------------------------------------------------------------------------
+
+    def shutdown_s(self, server: Server, dist: Dist, step: str) -> float:
+        """Seconds until a guest that is asked to shut down is off, one way or the other.
+
+        It obeys ``dist`` after the first signal that it hears; after ``shutdown_timeout`` (or the image's own) it is
+        powered off. A guest that still boots hears nothing; the signal is sent again every ``shutdown_retry_interval``.
+        """
+        if self.off(server):
+            return 0.0
+        timeout = self._timeout_s
+        if server.image is not None:
+            timeout = int(server.image.properties.get("os_shutdown_timeout", timeout))
+        if timeout <= 0 or self.power(server) in _SUSPENDS:
+            return float(max(timeout, 0))
+        obeys = self._cloud.streams.draw(dist, step, server.name)
+        return min(self._heard_s(server, timeout) + obeys, float(timeout))
+
+    def _heard_s(self, server: Server, timeout: int) -> float:
+        """When the first signal comes that the guest hears: they are sent after 0, r, 2 r + 1, 3 r + 2, … seconds."""
+        started = self._started.get(server.name)
+        now = self._cloud.env.now
+        if started is None or now - started >= _LONG_UP_S:
+            return 0.0
+        deaf = started + self._boot_s(server) - now
+        sent, wait = 0.0, float(self._retry_s)
+        while sent < deaf and sent < timeout:
+            sent += wait
+            wait = self._retry_s + 1.0
+        return sent
+
+
+_LONG_UP_S = 600.0
+"""A guest that was started this long ago is not booting any more."""
