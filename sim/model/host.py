@@ -42,6 +42,8 @@ class Hosts:
         """Hosts whose claims, servers, I/O operations or failed builds changed; who changes one notes it here."""
         self.hypervisor_version: NDArray[np.int64] = np.full(count, 8002000, dtype=np.int64)
         self.hypervisor_type = ["QEMU"] * count
+        self.addresses: list[str | None] = [None] * count
+        """IP addresses, where known."""
         self.service_version: list[int] = [0] * count
         self.traits: list[frozenset[str]] = [frozenset()] * count
         self.fails: list[frozenset[str]] = [frozenset()] * count

@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.model.exceptions import NoValidHost
 from sim.model.flavor import Resources
+from sim.model.scheduler.image_properties import properties_of, required_traits
 from sim.model.scheduler.request import SchedulerRequest
 from sim.model.scheduler.view import HostKind, Mask, View, metadata_of
 
@@ -147,11 +148,9 @@ class Candidates:
         for key, value in request.flavor.extra_specs.items():
             if key.startswith("trait:"):
                 (required if value == "required" else forbidden).append(key.removeprefix("trait:"))
-        image = {} if request.image is None else request.image.properties
-        for key, value in image.items():
-            if key.startswith("trait:") and value == "required":
-                required.append(key.removeprefix("trait:"))
+        required += required_traits(request.image)
         if self._image_traits:
+            image = properties_of(request.image)
             for key, prefix in _IMAGE_TRAITS.items():
                 if key in image:
                     required.append(f"{prefix}_{image[key].replace('-', '_').upper()}")
