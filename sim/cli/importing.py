@@ -1,4 +1,4 @@
-"""``novasim import``: operators' exports → scenario files."""
+"""``novasim import``: operators' exports → scenario files; public traces → workloads."""
 
 from __future__ import annotations
 
@@ -32,3 +32,43 @@ def openstack(
     for line in report:
         print(line)
     print(f"wrote {output}")
+
+
+@importer.command("trace")
+def trace(
+    kind: Annotated[str, typer.Argument(metavar="FORMAT", help="azure or huawei-east-1.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="The trace's file, as it is published.", show_default=False)],
+    *,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="CSV or Parquet to write: t, lifetime, flavor.", show_default=False)
+    ],
+    flavor_map: Annotated[
+        str | None, typer.Option(help="Flavors for sizes, cores x GB: 2x4=m.small,4x16=m.large")
+    ] = None,
+    start: Annotated[str, typer.Option(help="Leave out what ended before: '2 h'.")] = "0 s",
+    duration: Annotated[str | None, typer.Option(help="Leave out what began later than this after start.")] = None,
+    every: Annotated[int, typer.Option(min=1, help="Take every so many-th server only.")] = 1,
+) -> None:
+    """Read a public trace of virtual machines, and write when servers are created and deleted, for a workload."""
+    import math
+
+    from sim.scenario.importers.public_traces import Window, import_trace
+
+    window = Window(
+        seconds_of("--start", start), math.inf if duration is None else seconds_of("--duration", duration), every
+    )
+    for line in import_trace(kind, file, output, flavor_map=flavor_map, window=window):
+        print(line)
+    print(f"wrote {output}")
+
+
+def seconds_of(option: str, text: str) -> float:
+    """A time of the command line; InputError if it is none."""
+    from sim import units
+    from sim.errors import InputError, Issue
+
+    try:
+        return units.parse_seconds(text)
+    except ValueError as error:
+        what, _, right = str(error).partition("; ")
+        raise InputError([Issue(f"{option} {text}", what, right)]) from None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import ValidationError
 
+from sim.errors import InputError
 from sim.scenario.expand import server_pattern
 from sim.scenario.findings import Checked, duplicates
+from sim.scenario.importers.traces import arrivals_table
 from sim.scenario.patterns import closest, match_names
 from sim.scenario.spec import (
     ACTIVITY_CLASSES,
@@ -245,6 +248,7 @@ def _workload(checked: Checked, path: PathKeys, spec: WorkloadSpec) -> None:
         for field in ("every", "lifetime", "flavors"):
             if field in spec.model_fields_set:
                 checked.error((*path, field), f"trace says it, {field} is not used", "write one of them")
+        _trace(checked, (*path, "trace"), spec.trace, flavors)
     if spec.until is not None and spec.until < spec.first:
         checked.error((*path, "until"), "ends before its first arrival", "raise until, or lower first")
     checked.known((*path, "image"), "images", spec.image, {image.name for image in cloud.images})
@@ -252,3 +256,20 @@ def _workload(checked: Checked, path: PathKeys, spec: WorkloadSpec) -> None:
         checked.error(
             (*path, "activity"), f"unknown activity {spec.activity!r}", closest(spec.activity, ACTIVITY_CLASSES)
         )
+
+
+def _trace(checked: Checked, path: PathKeys, file: str, flavors: set[str]) -> None:
+    """The file's own mistakes, and flavors that the cloud does not have; a file that is not there is told elsewhere."""
+    if not Path(file).is_file():
+        return
+    try:
+        table = arrivals_table(file)
+    except InputError as error:
+        checked.found.errors.extend(error.issues)
+        return
+    if "flavors" not in checked.tainted:
+        for name in table["flavor"].unique(maintain_order=True).to_list():
+            if name not in flavors:
+                row = table["flavor"].index_of(name)
+                right = closest(name, sorted(flavors))
+                checked.error(path, f"the arrival at {table['t'][row]:g} s has an unknown flavor {name!r}", right)

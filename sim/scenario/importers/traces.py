@@ -60,7 +60,7 @@ def arrivals_table(path: str | Path) -> pl.DataFrame:
 
 
 def read_table(path: Path, columns: tuple[str, ...], right: str, header: bool = True) -> pl.DataFrame:
-    """A CSV's text (or a Parquet's values) in ``columns``, with its line in ``line``. InputError if it has no such form.
+    """A CSV's text (or a Parquet's values) in ``columns``, with its line in ``line``; InputError if that is not in it.
 
     Without ``header`` the columns are the file's by position.
     """
