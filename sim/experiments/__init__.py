@@ -1,0 +1,1 @@
+"""Many runs: replications, sweeps, comparisons, plans, validation."""
