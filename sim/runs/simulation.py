@@ -47,7 +47,7 @@ class Simulation:
     ) -> None:
         self.scenario = scenario
         self.seed = scenario.run.seed if seed is None else seed
-        self.env = simpy.Environment()
+        self.env = simpy.Environment(initial_time=0.0)
         self.log = EventLog()
         self.cloud = build(scenario, self.seed, self.env, self.log, explain=explain)
         self.plan = Plan(self.cloud, scenario) if plan else Plan(self.cloud, scenario.model_copy(
