@@ -35,15 +35,17 @@ class _Life:
 
 
 class _Fold:
-    """What a run comes to, record by record."""
+    """What a run comes to, record by record; what happened before the cut is left out as the tables leave it out."""
 
-    def __init__(self) -> None:
+    def __init__(self, cut: float) -> None:
+        self.cut = cut
         self.lives: dict[int, _Life] = {}
         self.downtime: dict[str, float] = {}
         self.begun: dict[int, float] = {}
         self.ended: dict[int, float] = {}
         self.tries: dict[tuple[str | None, str], list[int]] = {}
         self.asked: dict[str, tuple[str, float]] = {}
+        self.requests: set[str] = set()
         self.refused: set[str] = set()
         self.failed_requests: dict[str, bool] = {}
         self.confirms: dict[str, tuple[str, float]] = {}
@@ -75,10 +77,12 @@ class _Fold:
         life.confirmed = life.confirmed or status == "confirmed"
 
     def _down(self, record: r.Downtime) -> None:
-        self.downtime[record.server] = self.downtime.get(record.server, 0.0) + record.t - record.began
+        if record.t >= self.cut:
+            took = record.t - max(record.began, self.cut)
+            self.downtime[record.server] = self.downtime.get(record.server, 0.0) + took
 
     def _operation(self, record: r.Operation) -> None:
-        if record.phase == "begun":
+        if record.phase == "begun" and record.t >= self.cut:
             self.begun[record.operation] = record.t
         elif record.phase == "ended":
             self.ended[record.operation] = record.t
@@ -95,6 +99,9 @@ class _Fold:
         self.failed_requests[record.request] = record.result == "Error"
 
     def _request(self, record: r.Request) -> None:
+        if record.t < self.cut:
+            return
+        self.requests.add(record.request)
         if record.server is None:
             return
         if record.action in _MOVES:
@@ -107,10 +114,12 @@ class _Fold:
             self.refused.add(record.request)
 
     def _human(self, record: r.NeedsHuman) -> None:
-        self.wanted.add(record.server)
+        if record.t >= self.cut:
+            self.wanted.add(record.server)
 
     def _flow(self, record: r.FlowEnded) -> None:
-        self.sent += record.bytes
+        if record.t >= self.cut:
+            self.sent += record.bytes
 
     def _slowdown(self, record: r.Slowdown) -> None:
         self._lose(record.server, record.t)
@@ -118,10 +127,11 @@ class _Fold:
 
     def _lose(self, server: str, t: float) -> None:
         since, fraction = self.slow.get(server, (t, 0.0))
-        self.lost += (t - since) * fraction
+        self.lost += max(t - max(since, self.cut), 0.0) * fraction
 
     def close(self, end: float) -> None:
         """The run is over."""
+        self.lives = {number: life for number, life in self.lives.items() if life.created >= self.cut}
         for server in self.slow:
             self._lose(server, end)
         for life in self.lives.values():
@@ -129,17 +139,18 @@ class _Fold:
                 life.queue += end - life.queued
 
 
-def summary(source: Source) -> dict[str, float]:
+def summary(source: Source, warm_up: float = 0.0) -> dict[str, float]:
     """The answer as flat numbers: the same keys for every run; NaN where there is nothing to measure.
 
-    Times in seconds (``_s``), sizes in bytes (``_b``), the rest are counts.
+    Times in seconds (``_s``), sizes in bytes (``_b``), the rest are counts. ``warm_up`` (s) leaves out operations,
+    requests and migrations that began before it, and the part before it of what guests felt.
     """
     records = as_records(source)
-    return records.keep("summary", lambda: _summary(records.records(), records))
+    return records.keep(("summary", warm_up), lambda: _summary(records.records(), records, warm_up))
 
 
-def _summary(log: Iterable[Record], source: Records) -> dict[str, float]:
-    fold = _Fold()
+def _summary(log: Iterable[Record], source: Records, warm_up: float) -> dict[str, float]:
+    fold = _Fold(warm_up)
     take = fold.take
     for record in log:
         handle = take.get(type(record))
@@ -158,6 +169,7 @@ def _summary(log: Iterable[Record], source: Records) -> dict[str, float]:
     made: dict[str, float] = {
         "makespan_s": _makespan(fold, end),
         "simulated_s": end,
+        "requests": float(len(fold.requests)), "refused": float(len(fold.requests & fold.refused)),
         "asked": float(moved + failed + left), "moved": float(moved), "failed": float(failed), "left": float(left),
         "migrations": float(len(fold.lives)),
         "migrations_failed": float(sum(life.status in _FAILED for life in fold.lives.values())),
@@ -227,8 +239,8 @@ def _spread(name: str, values: Sequence[float]) -> dict[str, float]:
         return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
     if not ordered:
-        return {f"{name}_{part}_s": _NOTHING for part in ("median", "p95", "max")} | {f"{name}_sum_s": 0.0}
+        return {f"{name}_{part}_s": _NOTHING for part in ("median", "p95", "p99", "max")} | {f"{name}_sum_s": 0.0}
     return {
-        f"{name}_median_s": at(0.5), f"{name}_p95_s": at(0.95), f"{name}_max_s": ordered[-1],
-        f"{name}_sum_s": sum(ordered),
+        f"{name}_median_s": at(0.5), f"{name}_p95_s": at(0.95), f"{name}_p99_s": at(0.99),
+        f"{name}_max_s": ordered[-1], f"{name}_sum_s": sum(ordered),
     }  # fmt: skip
