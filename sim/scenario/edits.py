@@ -16,7 +16,7 @@ _SEGMENT = re.compile(r'\.?(?:([^\.\[\]"]+)|\[(?:"([^"]*)"|([^\]"]*))\])')
 
 def apply_set(root: Node, setting: str, issues: list[Issue]) -> None:
     """Edit the tree by ``path=value``: dotted keys, ``[0]``, ``[name]``, ``["quoted.key"]``; the value is YAML."""
-    path_part, equals, text = _split_setting(setting)
+    path_part, equals, text = split_setting(setting)
     place = f"--set {setting}"
     if not equals or not path_part.strip():
         issues.append(Issue(place, "is not PATH=VALUE", "write it like --set run.seed=7"))
@@ -29,7 +29,8 @@ def apply_set(root: Node, setting: str, issues: list[Issue]) -> None:
     _put(root, list(_segments(path_part.strip(), place, issues)), _moved(value, place), place, issues)
 
 
-def _split_setting(setting: str) -> tuple[str, str, str]:
+def split_setting(setting: str) -> tuple[str, str, str]:
+    """Path, ``=`` and value of a setting: at the first ``=`` that is in no brackets and no quotes."""
     depth = quoted = 0
     for at, sign in enumerate(setting):
         if sign == '"':
