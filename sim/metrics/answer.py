@@ -233,7 +233,7 @@ def _fates(records: Records) -> pl.DataFrame:
     )  # fmt: skip
     given_up = records.frame(r.NeedsHuman).group_by("server", maintain_order=True).agg(pl.col("reason").last())
     given_up = given_up.rename({"reason": "left_reason"})
-    last = table(records, "migrations").filter(pl.col("type") != "resize")
+    last = table(records, "migrations").filter((pl.col("type") != "resize") & pl.col("created_s").is_not_null())
     last = last.group_by("server", maintain_order=True).agg(pl.last("outcome", "reason", "created_s", "type"))
     both = asked.join(given_up, on="server", how="full", coalesce=True, maintain_order="left_right")
     both = both.join(last, on="server", how="left", maintain_order="left")

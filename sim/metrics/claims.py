@@ -14,8 +14,15 @@ def _start(source: Records) -> pl.DataFrame:
     """Who holds what at the start: server, host and the three amounts."""
     flavors = source.frame(r.FlavorsPresent).select("flavor", "vcpus", "memory_mb")
     servers = source.frame(r.ServersPresent).filter(pl.col("holds") & pl.col("host").is_not_null())
-    return servers.join(flavors, on="flavor", how="left", maintain_order="left").select(
-        pl.col("server").alias("consumer"), "host", "vcpus", "memory_mb", pl.col("disk_gb_held").alias("disk_gb")
+    servers = servers.select(pl.col("server").alias("consumer"), "host", "flavor", "disk_gb_held")
+    moves = source.frame(r.MigrationsPresent).select(
+        pl.format("migration:{}", "migration").alias("consumer"), pl.col("source").alias("host"), "flavor",
+        "disk_gb_held",
+    )  # fmt: skip
+    return (
+        pl.concat([servers, moves])
+        .join(flavors, on="flavor", how="left", maintain_order="left")
+        .select("consumer", "host", "vcpus", "memory_mb", pl.col("disk_gb_held").alias("disk_gb"))
     )
 
 

@@ -27,18 +27,24 @@ def status_column(status: str) -> str:
 
 def _lives(source: Records) -> pl.LazyFrame:
     """One row a migration: first facts, last facts, the first time of each status, its wait in the queue."""
-    states = source.scan(r.MigrationState).sort("seq")
+    none = pl.lit(None, dtype=pl.String)
+    stood = source.scan(r.MigrationsPresent).select(
+        pl.lit(-1, dtype=pl.Int64).alias("seq"), "t", "migration", "server", "type", "status", "source", "dest",
+        none.alias("request"),
+    )  # fmt: skip
+    states = pl.concat([stood, source.scan(r.MigrationState)]).sort("seq", maintain_order=True)
     queued = pl.col("status") == "queued"
     states = states.with_columns(
         pl.when(queued)
         .then(pl.col("t").shift(-1).over("migration").fill_null(source.end_s) - pl.col("t"))
         .alias("queue")
     )
-    first_of = [pl.col("t").filter(pl.col("status") == s).first().alias(status_column(s)) for s in STATUSES]
+    ours = pl.col("seq") >= 0
+    first_of = [pl.col("t").filter(ours & (pl.col("status") == s)).first().alias(status_column(s)) for s in STATUSES]
     over = pl.col("t").filter(pl.col("status").is_in(_OVER))
     return states.group_by("migration", maintain_order=True).agg(
         pl.first("server", "type", "source", "request"),
-        pl.col("t").first().alias("created_s"),
+        pl.when(ours.first()).then(pl.col("t").first()).alias("created_s"),
         pl.col("dest").drop_nulls().last(),
         pl.col("status").last(),
         pl.col("t").last().alias("last_s"),
@@ -98,7 +104,7 @@ def _copies(source: Records) -> pl.LazyFrame:
 
 def _of_latest(rows: pl.LazyFrame, lives: pl.LazyFrame) -> pl.LazyFrame:
     """Adds to rows (server, at) the migration of the server that was created last before ``at``."""
-    begun = lives.select("server", "created_s", "migration").sort("created_s")
+    begun = lives.select("server", pl.col("created_s").fill_null(0.0), "migration").sort("created_s")
     return rows.sort("at").join_asof(
         begun, left_on="at", right_on="created_s", by="server", strategy="backward", check_sortedness=False
     )
@@ -117,7 +123,7 @@ def _downtimes(source: Records, lives: pl.LazyFrame) -> pl.LazyFrame:
     spells = source.scan(r.Downtime).select(
         "server", "request", pl.col("t").alias("at"), (pl.col("t") - pl.col("began")).alias("down")
     )
-    asked = lives.select("server", "request", pl.col("migration").alias("own"))
+    asked = lives.drop_nulls("request").select("server", "request", pl.col("migration").alias("own"))
     latest = _of_latest(spells, lives).join(asked, on=["server", "request"], how="left")
     return (
         latest.with_columns(pl.coalesce("own", "migration").alias("migration"))
@@ -156,7 +162,7 @@ def build(source: Records, warm_up: float) -> pl.DataFrame:
     moved = pl.coalesce(pl.when(pl.col("type").is_in(["migration", "resize"])).then("at_finished_s"), "ended_s")
     confirmed = pl.col("at_confirmed_s").is_not_null()
     return (
-        lives.filter(pl.col("created_s") >= warm_up)
+        lives.filter(pl.col("created_s").fill_null(0.0) >= warm_up)
         .join(_attempts(source), on=["request", "server"], how="left")
         .join(_reasons(source), on=["request", "server"], how="left")
         .join(_copies(source), on="migration", how="left")
@@ -213,7 +219,7 @@ TABLE = Table(
         text("reason", "why it failed or was cancelled, in Nova's words"),
         count("attempts", "hosts", "destinations tried"),
         count("retries", "hosts", "destinations tried after the first"),
-        seconds("created_s", "when the record was created"),
+        seconds("created_s", "when the record was created; empty if it stood at the start"),
         seconds("ended_s", "when it reached its last status; empty while it may still change"),
         seconds("total_s", "from its creation until the server was at its new place (cold: `finished`, before any "
                 "confirm), or until it ended otherwise"),

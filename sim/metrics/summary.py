@@ -23,11 +23,15 @@ _MOVES = frozenset({"migrate", "os-migrateLive", "evacuate"})
 class _Life:
     """One migration record's life so far."""
 
-    __slots__ = ("arrived", "confirmed", "created", "dest", "queue", "queued", "request", "server", "status", "type")
+    __slots__ = (
+        "arrived", "confirmed", "created", "dest", "queue", "queued", "request", "server", "status", "stood", "type",
+    )  # fmt: skip
 
-    def __init__(self, record: r.MigrationState) -> None:
-        self.server, self.type, self.request, self.created = record.server, record.type, record.request, record.t
-        self.status, self.dest = record.status, record.dest
+    def __init__(self, server: str, kind: str, request: str | None, created: float, *, stood: bool = False) -> None:
+        self.server, self.type, self.request, self.created = server, kind, request, created
+        self.stood = stood
+        self.status = ""
+        self.dest: str | None = None
         self.queue = 0.0
         self.queued: float | None = None
         self.arrived: float | None = None
@@ -54,16 +58,23 @@ class _Fold:
         self.slow: dict[str, tuple[float, float]] = {}
         self.lost = 0.0
         self.take: dict[type[Record], Callable[[Any], None]] = {
-            r.MigrationState: self._migration, r.Downtime: self._down, r.Operation: self._operation,
+            r.MigrationsPresent: self._stood, r.MigrationState: self._migration, r.Downtime: self._down,
+            r.Operation: self._operation,
             r.Decision: self._decision, r.EventStarted: self._event, r.EventFinished: self._event_over,
             r.Request: self._request, r.Answer: self._answer, r.NeedsHuman: self._human, r.FlowEnded: self._flow,
             r.Slowdown: self._slowdown,
         }  # fmt: skip
 
+    def _stood(self, record: r.MigrationsPresent) -> None:
+        columns = zip(record.migration, record.server, record.type, record.status, record.dest, strict=True)
+        for number, server, kind, status, dest in columns:
+            life = self.lives[number] = _Life(server, kind, None, record.t, stood=True)
+            life.status, life.dest = status, dest
+
     def _migration(self, record: r.MigrationState) -> None:
         life = self.lives.get(record.migration)
         if life is None:
-            life = self.lives[record.migration] = _Life(record)
+            life = self.lives[record.migration] = _Life(record.server, record.type, record.request, record.t)
         status = life.status = record.status
         life.dest = record.dest or life.dest
         if life.queued is not None:
@@ -162,7 +173,7 @@ def _summary(log: Iterable[Record], source: Records, warm_up: float) -> dict[str
     times: dict[str, tuple[float, float]] = {}
     for life in fold.lives.values():
         total, queue = times.get(life.server, (0.0, 0.0))
-        took = 0.0 if life.arrived is None else life.arrived - life.created
+        took = 0.0 if life.arrived is None or life.stood else life.arrived - life.created
         times[life.server] = (total + took, queue + life.queue)
     served = [pair for pair in times.values() if pair[0] > 0]
     touched = set(times) | {server for server, seconds in fold.downtime.items() if seconds > 0}
@@ -188,7 +199,7 @@ def _summary(log: Iterable[Record], source: Records, warm_up: float) -> dict[str
 def _makespan(fold: _Fold, end: float) -> float:
     if fold.begun:
         return max(fold.ended.get(number, end) for number in fold.begun) - min(fold.begun.values())
-    over = [life for life in fold.lives.values() if life.arrived is not None]
+    over = [life for life in fold.lives.values() if life.arrived is not None and not life.stood]
     if not over:
         return _NOTHING
     arrived = (life.arrived for life in over if life.arrived is not None)
@@ -214,7 +225,7 @@ def _auto_confirmed(fold: _Fold) -> int:
 
 def _fates(fold: _Fold) -> tuple[int, int, int]:
     """How many servers moved, failed, were left: the rules of the answer."""
-    last = {life.server: life for life in fold.lives.values() if life.type != "resize"}
+    last = {life.server: life for life in fold.lives.values() if life.type != "resize" and not life.stood}
     moved = failed = left = 0
     for server in {*fold.asked, *fold.wanted}:
         life = last.get(server)

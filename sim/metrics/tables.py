@@ -17,9 +17,12 @@ from sim.metrics import (
     hosts,
     links,
     migrations,
+    operations,
     queues,
     requests,
     servers,
+    stages,
+    states,
     stranded,
 )
 from sim.metrics.columns import Table
@@ -28,9 +31,12 @@ from sim.metrics.source import Source, as_records
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
+        operations.TABLE,
         requests.TABLE,
         migrations.TABLE,
+        stages.TABLE,
         servers.TABLE,
+        states.TABLE,
         hosts.HOSTS,
         hosts.OVER_TIME,
         links.LINKS,

@@ -1,0 +1,52 @@
+"""Operations as spans of time: what timelines and traces draw."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from sim.eventlog import records as r
+from sim.metrics.source import Records
+from sim.metrics.stages import stages
+from sim.metrics.tables import table
+
+
+def spans(source: Records) -> pl.DataFrame:
+    """One row for each request and server that it set something off for, in the order asked.
+
+    server, request, action, began_s, ended_s (the end of the run for one under way), outcome, migration, type, source,
+    dest, retries, reason. A cold move ends where the server is at its new place: a confirm is another request.
+    """
+    return source.keep("timeline.spans", lambda: _spans(source))
+
+
+def _spans(source: Records) -> pl.DataFrame:
+    asked = table(source, "requests").lazy().with_row_index("order")
+    created = source.scan(r.ServerCreated).drop_nulls("request").select("request", pl.col("server").alias("made"))
+    asked = asked.join(created, on="request", how="left", maintain_order="left").with_columns(
+        pl.coalesce("server", "made").alias("server"), (pl.col("asked_s") + pl.col("answer_took_s")).alias("answered_s")
+    )
+    worked = stages(source).group_by("request", "server").agg(pl.col("ended_s").max().alias("worked_s"))
+    moves = table(source, "migrations").lazy().select(
+        "request", "server", "migration", "type", "source", "dest", "retries", pl.col("outcome").alias("moved"),
+        (pl.col("created_s") + pl.col("total_s")).alias("arrived_s"),
+    ).unique(["request", "server"], keep="last", maintain_order=True)  # fmt: skip
+    joined = asked.join(worked, on=["request", "server"], how="left", maintain_order="left").join(
+        moves, on=["request", "server"], how="left", maintain_order="left"
+    )
+    under_way = (pl.col("moved") == "under way") | (pl.col("moved").is_null() & (pl.col("outcome") == "under way"))
+    over = pl.max_horizontal("answered_s", "ended_s", "worked_s", "arrived_s").fill_null(source.end_s)
+    outcome = (
+        pl.when(under_way)
+        .then(pl.lit("under way"))
+        .when(pl.col("outcome") == "refused")
+        .then("outcome")
+        .when((pl.col("moved") == "failed") | (pl.col("outcome") == "failed"))
+        .then(pl.lit("failed"))
+        .otherwise(pl.coalesce("moved", "outcome"))
+    )
+    made = joined.select(
+        "order", "server", "request", "action", pl.col("asked_s").alias("began_s"),
+        pl.when(under_way).then(source.end_s).otherwise(over).alias("ended_s"), outcome.alias("outcome"), "migration",
+        "type", "source", "dest", pl.col("retries").fill_null(0), "reason",
+    )  # fmt: skip
+    return made.sort("order").drop("order").collect()
