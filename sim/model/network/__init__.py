@@ -1,0 +1,1 @@
+"""Topologies, max-min sharing of links, flows in time."""

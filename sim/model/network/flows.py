@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable
+from typing import Any
 
 from simpy import Environment, Event
 
@@ -22,9 +23,10 @@ class Flow:
     )  # fmt: skip
 
     def __init__(
-        self, id: int, transfer: Transfer, source: int, dest: int, route: Route, cap_bps: float, done: Event, label: object
+        self, number: int, transfer: Transfer, source: int, dest: int, *, route: Route, cap_bps: float, done: Event,
+        label: Any,
     ) -> None:  # fmt: skip
-        self.id = id
+        self.id = number
         self.transfer = transfer
         self.source, self.dest, self.route = source, dest, route
         self.cap_bps = cap_bps
@@ -64,6 +66,7 @@ class Flows:
         self,
         env: Environment,
         topology: Topology,
+        *,
         on_start: Callable[[Flow], None] = _nothing,
         on_rate: Callable[[Flow], None] = _nothing,
         on_slowdown: Callable[[Flow], None] = _nothing,
@@ -85,13 +88,15 @@ class Flows:
         return len(self._flows)
 
     def start(
-        self, transfer: Transfer, source: int, dest: int, cap_bps: float = math.inf, label: object = None,
+        self, transfer: Transfer, source: int, dest: int, *, cap_bps: float = math.inf, label: Any = None,
         route: Route | None = None,
     ) -> Flow:  # fmt: skip
         """Begin now. ``route`` is None for the topology's route from ``source`` to ``dest``."""
         links = self.topology.route(source, dest) if route is None else route
         self._last_id += 1
-        flow = Flow(self._last_id, transfer, source, dest, links, cap_bps, self._env.event(), label)
+        flow = Flow(
+            self._last_id, transfer, source, dest, route=links, cap_bps=cap_bps, done=self._env.event(), label=label
+        )
         flow.settled_at = self._env.now
         flow.slowdown = transfer.slowdown
         flow.share, changed = self.sharing.add(links, min(cap_bps, transfer.cap_bps))
@@ -227,8 +232,10 @@ class Flows:
             self._alarm.callbacks.append(self._wake)
 
     def _wake(self, alarm: Event) -> None:
-        """The earliest date has come. (An older timeout has nothing to say: a newer one is armed for an earlier date, or
-        has already fired and armed the next.)"""  # fmt: skip
+        """The earliest date has come.
+
+        An older timeout has nothing to say: a newer one is armed for an earlier date, or has fired and armed the next.
+        """
         if alarm is not self._alarm:
             return
         now = self._env.now

@@ -1,8 +1,8 @@
 """Max-min fair sharing of links, re-solved only where something changed.
 
 The allocation is unique: raise all rates together until a link is full or a flow has reached its own limit, freeze
-those, go on with the rest (progressive filling; Bertsekas and Gallager, Data Networks, 6.5.2). A flow's own limit counts
-as a private link.
+those, go on with the rest (progressive filling; Bertsekas and Gallager, Data Networks, 6.5.2). A flow's own limit
+counts as a private link.
 
 A link whose flows cannot fill it even if each had all it could use never binds: it couples nobody, and the search for
 the touched component does not walk through it.
@@ -16,36 +16,6 @@ from collections.abc import Mapping, Sequence
 
 Flow = int
 _SLACK = 1 + 1e-9  # sums of limits are kept by adding and subtracting, so they are right to rounding only
-
-
-def max_min(routes: Sequence[Sequence[int]], capacities: Sequence[float], caps: Sequence[float]) -> list[float]:
-    """Naive reference: rates of all flows by progressive filling over all links, O(links * flows) a step.
-
-    ``routes[f]`` are link indices, ``capacities[l]`` and ``caps[f]`` bytes per second (caps may be infinite).
-    """
-    rates = [0.0] * len(routes)
-    active = list(range(len(routes)))
-    left = list(capacities)
-    while active:
-        share = math.inf
-        for link in range(len(left)):
-            users = sum(1 for flow in active if link in routes[flow])
-            if users:
-                share = min(share, left[link] / users)
-        level = min(share, min(caps[flow] for flow in active))
-        if math.isinf(level):
-            for flow in active:
-                rates[flow] = level
-            return rates
-        full = [link for link in range(len(left))
-                if (users := sum(1 for f in active if link in routes[f])) and left[link] / users <= level]  # fmt: skip
-        done = [f for f in active if caps[f] <= level or any(link in routes[f] for link in full)]
-        for flow in done:
-            rates[flow] = level
-            for link in routes[flow]:
-                left[link] = max(0.0, left[link] - level)
-        active = [flow for flow in active if flow not in done]
-    return rates
 
 
 class Sharing:
@@ -81,8 +51,7 @@ class Sharing:
         capacity = self.capacity
         limit = cap_bps
         for link in links:
-            if capacity[link] < limit:
-                limit = capacity[link]
+            limit = min(limit, capacity[link])
         self._route[flow], self._cap[flow], self._limit[flow] = links, cap_bps, limit
         seeds = []
         for link in links:
@@ -167,10 +136,11 @@ class Sharing:
         changed = self._solve(sorted(seeds)) if seeds else []
         solved = set(changed)
         for flow in alone:
-            if flow not in solved and not any(self._binds(link) for link in self._route[flow]):
-                if self.rate[flow] != self._limit[flow]:
-                    self.rate[flow] = self._limit[flow]
-                    changed.append(flow)
+            if flow in solved or self.rate[flow] == self._limit[flow]:
+                continue
+            if not any(self._binds(link) for link in self._route[flow]):
+                self.rate[flow] = self._limit[flow]
+                changed.append(flow)
         return changed
 
     def _binds(self, link: int) -> bool:

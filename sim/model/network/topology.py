@@ -73,18 +73,20 @@ class Topology(ABC):
 class Star(Topology):
     """All hosts on one switch that never blocks."""
 
-    def _between(self, source: int, dest: int) -> Route:
+    def _between(self, _source: int, _dest: int) -> Route:
         return ()
 
 
 class LeafSpine(Topology):
     """A leaf switch for each rack, ``spines`` spine switches, uplinks of sum(NICs of the rack) / oversubscription.
 
-    Flows between racks take spine (source + dest) mod ``spines``, as a hash of addresses would, but the same in every run.
+    Flows between racks take spine (source + dest) mod ``spines``: spread as by a hash of addresses, and the same in
+    every run.
     """
 
     def __init__(
-        self, hosts: Sequence[str], racks: Sequence[str], nic_bps: ArrayLike, oversubscription: float = 1.0, spines: int = 1
+        self, hosts: Sequence[str], racks: Sequence[str], nic_bps: ArrayLike, oversubscription: float = 1.0,
+        spines: int = 1,
     ) -> None:  # fmt: skip
         if oversubscription <= 0 or spines < 1:
             raise ValueError(f"oversubscription {oversubscription} and spines {spines} must be positive")

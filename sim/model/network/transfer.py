@@ -1,4 +1,4 @@
-"""What a flow carries. A transfer has no clock: it is told how long it had which rate, and says when it changes next."""
+"""What a flow carries. A transfer has no clock: it is told how long it had which rate, and says when it changes."""
 
 from __future__ import annotations
 
