@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simpy.events import Event
 
-from sim.model.api.faults import ApiFault, wrong_state
+from sim.model.api.faults import ApiFault, unexpected, wrong_state
 from sim.model.context import Context
-from sim.model.exceptions import NovaException
 
 if TYPE_CHECKING:
     from sim.model.api.microversions import Version
     from sim.model.api.policy import Caller, Policy
+    from sim.model.api.quotas import Quotas
     from sim.model.cloud import Cloud
     from sim.model.server import Server
 
 _PLACE = "os_compute_api:"
+NO_TASK: frozenset[str | None] = frozenset((None,))
 
 
 class Reply(NamedTuple):
@@ -37,73 +38,90 @@ NO_CONTENT = Reply(204)
 
 
 class Asked:
-    """A request with its server found, on behalf of ``caller``."""
+    """A request of ``caller``, not about a server that exists."""
 
-    __slots__ = ("action", "argument", "caller", "cloud", "ctx", "migration", "policy", "server", "version")
+    __slots__ = ("argument", "caller", "cloud", "ctx", "policy", "quotas", "version")
+
+    def __init__(
+        self, cloud: Cloud, policy: Policy, quotas: Quotas, *, ctx: Context, caller: Caller, argument: Any
+    ) -> None:
+        self.cloud, self.policy, self.quotas = cloud, policy, quotas
+        self.ctx, self.caller = ctx, caller
+        self.argument = argument
+        """The value of the body's key; the whole body of a create."""
+        self.version: Version = ctx.microversion
+
+    def can(self, rule: str) -> None:
+        """ApiFault 403 unless policy allows it; ``rule`` without Nova's usual prefix."""
+        self.can_on(_PLACE + rule, self.caller.project, self.caller.user)
+
+    def can_on(self, rule: str, project: str, user: str) -> None:
+        """ApiFault 403 unless policy allows it on a thing of that project and user; ``rule`` is the full name."""
+        if not self.policy.allows(rule, self.caller, project, user):
+            raise ApiFault(403, f"Policy doesn't allow {rule} to be performed.")
+
+
+class OnServer(Asked):
+    """A request about a server that exists."""
+
+    __slots__ = ("migration", "server", "word")
 
     def __init__(
         self,
         cloud: Cloud,
         policy: Policy,
+        quotas: Quotas,
         *,
         ctx: Context,
         caller: Caller,
-        action: str,
         argument: Any,
         server: Server,
+        word: str,
         migration: int | None,
     ) -> None:
-        self.cloud, self.policy, self.ctx, self.caller = cloud, policy, ctx, caller
-        self.action = action
-        """The key of the body, in whose name refusals are worded."""
-        self.argument = argument
-        """The value of the body's key."""
+        super().__init__(cloud, policy, quotas, ctx=ctx, caller=caller, argument=argument)
         self.server = server
+        self.word = word
+        """What Nova calls the action in its refusals."""
         self.migration = migration
         """The migration's id in the URL."""
-        self.version: Version = ctx.microversion
 
     # --- checks, in the order in which most actions make them
 
     def can(self, rule: str) -> None:
-        """ApiFault 403 unless policy allows it; ``rule`` without Nova's prefix."""
-        server = self.server
-        if not self.policy.allows(_PLACE + rule, self.caller, server.project, server.user):
-            raise ApiFault(403, f"Policy doesn't allow {_PLACE + rule} to be performed.")
+        """ApiFault 403 unless policy allows it on the server; ``rule`` without Nova's usual prefix."""
+        self.can_on(_PLACE + rule, self.server.project, self.server.user)
 
     def not_locked(self) -> None:
         """ApiFault 409 if the server is locked and the caller is no administrator."""
-        if self.server.locked_by is not None and not self.policy.is_admin(self.caller):
+        if self.is_locked():
             raise ApiFault(409, f"Instance {self.server.uuid} is locked")
+
+    def is_locked(self) -> bool:
+        """Whether the server is locked for this caller."""
+        return self.server.locked_by is not None and not self.policy.is_admin(self.caller)
 
     def in_state(
         self,
         vm_states: frozenset[str] | None,
-        task_states: frozenset[str | None] | None = frozenset((None,)),
+        task_states: frozenset[str | None] | None = NO_TASK,
         *,
         launched: bool = True,
     ) -> None:
         """ApiFault 409 unless the server is in one of the states (None: any); ``launched``: and has ever run."""
         server = self.server
         if vm_states is not None and server.vm_state not in vm_states:
-            raise wrong_state(server, self.action, "vm_state", server.vm_state)
+            raise wrong_state(server, self.word, "vm_state", server.vm_state)
         if task_states is not None and server.task_state not in task_states:
-            raise wrong_state(server, self.action, "task_state", server.task_state)
+            raise wrong_state(server, self.word, "task_state", server.task_state)
         if launched and server.launched is None:
-            raise wrong_state(server, self.action, "launched_at", None)
+            raise wrong_state(server, self.word, "launched_at", None)
 
     def has_host(self) -> int:
         """ApiFault 409 if the server has no host; else the host."""
         host = self.server.host
         if host is None:
             raise ApiFault(409, f"Instance {self.server.uuid} is not ready")
-        return host
-
-    def host_is_up(self) -> int:
-        """ApiFault 409 if the server has no host, or Nova believes it dead; else the host."""
-        host = self.has_host()
-        if not self.cloud.service_group.is_up(host):
-            raise ApiFault(409, "Service is unavailable at this time.")
         return host
 
     # --- what follows them
@@ -114,12 +132,12 @@ class Asked:
         db.save(server, self.ctx.request, task_state=task_state)
         db.start_action(server, action, self.ctx)
 
-    def cast(self, steps: Generator[Event, Any, None]) -> Reply:
-        """The operation begins; nobody waits for it. The usual answer is 202."""
+    def to_its_host(self) -> None:
+        """What Nova runs into when it calls the host of a server that has none: too late for a better answer."""
+        if self.server.host is None:
+            raise unexpected("nova.exception.NovaException")
+
+    def cast(self, steps: Generator[Event, Any, Any], reply: Reply = ACCEPTED) -> Reply:
+        """The operation begins; nobody waits for it."""
         self.cloud.cast(steps, self.server)
-        return ACCEPTED
-
-
-def refused(error: NovaException, code: int) -> ApiFault:
-    """One of Nova's own errors as the API's answer."""
-    return ApiFault(code, error.message)
+        return reply

@@ -6,7 +6,7 @@ action's own, each action in its own order.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,39 +14,53 @@ import msgspec
 from simpy.events import Event
 
 from sim.eventlog import records
-from sim.model.api.actions import ACTIONS
-from sim.model.api.asked import Asked, Reply
+from sim.model.api.actions import ON_MIGRATION, ON_SERVER
+from sim.model.api.actions.create import create
+from sim.model.api.actions.delete import DELETE
+from sim.model.api.actions.live_migration import ABORT
+from sim.model.api.asked import Asked, OnServer, Reply, Waiting
 from sim.model.api.bodies import Bodies
-from sim.model.api.faults import ApiFault, fault_name
+from sim.model.api.faults import NOT_ROUTED, ApiFault, fault_name
 from sim.model.api.lookup import Lookup
-from sim.model.api.microversions import Microversions
+from sim.model.api.microversions import Microversions, Version
 from sim.model.api.policy import Caller, Policy
+from sim.model.api.quotas import Quotas
+from sim.model.api.routing import Action, is_gone, key_of, read, route
 from sim.model.context import Context
 
 if TYPE_CHECKING:
     from sim.model.cloud import Cloud
 
 Steps = Generator[Event, Any, None]
-_ADMINS_PROJECT = "admin"
+_DEFAULT_PROJECT = "demo"
+_GONE = "This resource is no longer available. No forwarding address is given."
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, as a client sends it. ``server`` is a uuid, or a name for people's convenience.
+    """A request, as a client sends it.
 
-    The caller's token has ``roles`` and a project; without ``project`` and ``user`` they are the server's own.
+    ``POST`` with a body is an action on ``server``, with ``migration`` on that migration of it, without ``server`` a
+    create; ``DELETE`` deletes the server or aborts the migration.
     """
 
     server: str | None = None
-    body: Mapping[str, Any] | None = None
+    """The server's uuid, or its name for people's convenience."""
+    body: Any = None
+    """The body's JSON as a value; bytes are the body's text itself."""
     method: str = "POST"
     migration: int | None = None
-    """For abort and force-complete: the migration's id."""
     microversion: str | None = "2.1"
     roles: tuple[str, ...] = ("admin",)
+    """The roles that the token lists, implied ones too."""
     project: str | None = None
+    """The token's project; None: the server's own."""
     user: str | None = None
+    """The token's user; None: the server's own."""
     who: str = "admin"
+    """Who asks, for the records."""
+    system: bool = False
+    """Whether the token is for the system instead of a project."""
 
 
 class ApiAnswer(NamedTuple):
@@ -65,60 +79,98 @@ class Door:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.policy = Policy(cloud.nova.policy)
+        self._quotas = Quotas(cloud)
         self._lookup = Lookup(cloud.db)
         self._bodies = Bodies()
         self._microversions = Microversions()
-        self._as_json = msgspec.json.Encoder().encode
+        self._json = msgspec.json.Encoder().encode
 
     def request(self, call: Call) -> Generator[Event, Any, ApiAnswer]:
         """Knock, and wait for the answer. What goes on afterwards does so by itself."""
         cloud = self.cloud
-        env, log, pool, request = cloud.env, cloud.log, cloud.pools.api, cloud.db.next_request_id()
         known = None if call.server is None else self._lookup.find(call.server)
         name = call.server if known is None else known.name
-        body = call.body
-        action = _action_of(call)
-        text = "" if body is None else self._as_json(body).decode()
-        log.append(records.Request(env.now, request, action, name, call.microversion or "", call.who, text))
-        waiting = pool.acquire()
-        if waiting is not None:
-            began = env.now
-            yield waiting
-            log.append(records.Waited(env.now, "api", name or "", request, began))
-        began = env.now
+        request = cloud.db.next_request_id()
+        version = call.microversion or ""
+        self._knock(request, _called(call), server=name, version=version, who=call.who, body=call.body)
+        yield from self._work(name or "", request)
         try:
-            yield env.timeout(cloud.streams.draw(cloud.timings.api, "api", name or ""))
-            log.append(records.Step(env.now, name or "", request, "api", None, began, "done"))
-            reply = self._answer(call, action, request)
+            reply = self._reply(call, request)
             if not isinstance(reply, Reply):
                 reply = yield from reply
             answer = ApiAnswer(reply.code, None, reply.body, request, None)
         except ApiFault as fault:
             answer = ApiAnswer(fault.code, fault.message, None, request, fault_name(fault.code))
         finally:
-            pool.release()
-        log.append(records.Answer(env.now, request, answer.code, answer.message))
+            cloud.pools.api.release()
+        cloud.log.append(records.Answer(cloud.env.now, request, answer.code, answer.message))
         return answer
 
-    def _answer(self, call: Call, action: str, request: str) -> Any:
-        """Reply, or a generator that ends in one. ApiFault if the request is refused."""
+    # --- stages -------------------------------------------------------------------------------------------------------
+
+    def _knock(self, request: str, action: str, *, server: str | None, version: str, who: str, body: Any) -> None:
+        text = body.decode(errors="replace") if isinstance(body, bytes) else self._json(body).decode()
+        self.cloud.log.append(records.Request(self.cloud.env.now, request, action, server, version, who, text))
+
+    def _work(self, entity: str, request: str) -> Steps:
+        """One of the API's workers is taken, and has done what takes it time."""
+        cloud = self.cloud
+        env, log, pool = cloud.env, cloud.log, cloud.pools.api
+        waiting = pool.acquire()
+        if waiting is not None:
+            began = env.now
+            yield waiting
+            log.append(records.Waited(env.now, "api", entity, request, began))
+        began = env.now
+        yield env.timeout(cloud.streams.draw(cloud.timings.api, "api", entity))
+        log.append(records.Step(env.now, entity, request, "api", None, began, "done"))
+
+    # --- where it goes ------------------------------------------------------------------------------------------------
+
+    def _reply(self, call: Call, request: str) -> Reply | Waiting:
+        """The answer, or a generator that ends in one. Raises ApiFault if the request is refused."""
         version = self._microversions.negotiate(call.microversion)
-        found = ACTIONS.get(action)
-        if found is None or not found.since <= version <= found.until:
-            raise ApiFault(400, f"There is no such action: {action}")
-        body = call.body
-        assert body is not None
-        assert call.server is not None
-        self._bodies.check(action, version, body)
-        server = self._lookup.get(call.server)
-        caller = Caller(call.roles, call.project or server.project, call.user or server.user)
-        ctx = Context(request, call.who, caller.project, call.roles, version)
-        return found.run(
-            Asked(
-                self.cloud, self.policy, ctx=ctx, caller=caller, action=action, argument=body[action], server=server,
-                migration=call.migration,
+        if call.method == "DELETE" and call.server is not None:
+            action = DELETE if call.migration is None else ABORT
+            if version < action.since:
+                raise ApiFault(404, NOT_ROUTED)
+            return self._on_server(call, request, version, action)
+        if call.method != "POST":
+            raise ApiFault(405, "The method specified is not allowed for this resource.")
+        body = read(call.body)
+        if call.server is None:
+            return self._create(call, request, version, body)
+        key = key_of(body)
+        if call.migration is not None:
+            action = route(ON_MIGRATION, key, version)
+        elif is_gone(key, version):
+            raise ApiFault(410, _GONE)
+        else:
+            action = route(ON_SERVER, key, version)
+        self._bodies.check(key, version, body)
+        return self._on_server(call, request, version, action, key=key, argument=body[key])
+
+    def _on_server(
+        self, call: Call, request: str, version: Version, action: Action, *, key: str = "", argument: Any = None
+    ) -> Reply | Waiting:
+        server = self._lookup.get(call.server or "")
+        caller = Caller(call.roles, call.project or server.project, call.user or server.user, call.system)
+        ctx = Context(request, call.user or call.who, caller.project, call.roles, version)
+        return action.run(
+            OnServer(
+                self.cloud, self.policy, self._quotas, ctx=ctx, caller=caller, argument=argument, server=server,
+                word=action.word or key, migration=call.migration,
             )
         )  # fmt: skip
+
+    def _create(self, call: Call, request: str, version: Version, body: Any) -> Reply:
+        self._bodies.check("create", version, body)
+        project = call.project or _DEFAULT_PROJECT
+        caller = Caller(call.roles, project, call.user or call.who, call.system)
+        ctx = Context(request, caller.user, project, call.roles, version)
+        return create(Asked(self.cloud, self.policy, self._quotas, ctx=ctx, caller=caller, argument=body))
+
+    # --- services -----------------------------------------------------------------------------------------------------
 
     def service(
         self, host: int, *, disabled: bool | None = None, forced_down: bool | None = None, reason: str | None = None
@@ -129,34 +181,28 @@ class Door:
         body: dict[str, Any] = {"host": name}
         if disabled is not None:
             body["status"] = "disabled" if disabled else "enabled"
-            if disabled and reason:
-                body["disabled_reason"] = reason
+        if disabled and reason:
+            body["disabled_reason"] = reason
         if forced_down is not None:
             body["forced_down"] = forced_down
-        log, env, pool = cloud.log, cloud.env, cloud.pools.api
-        text = self._as_json(body).decode()
-        log.append(records.Request(env.now, request, "os-services", None, "2.53", "admin", text))
-        waiting = pool.acquire()
-        if waiting is not None:
-            yield waiting
-        yield env.timeout(cloud.streams.draw(cloud.timings.api, "api", name))
-        pool.release()
+        self._knock(request, "os-services", server=None, version="2.53", who="admin", body=body)
+        yield from self._work(name, request)
+        cloud.pools.api.release()
         if disabled is not None:
             cloud.hosts.disabled[host] = disabled
-            if disabled and reason:
-                cloud.hosts.disabled_reason[host] = reason
-            else:
-                cloud.hosts.disabled_reason.pop(host, None)
+            cloud.hosts.disabled_reason.pop(host, None)
+        if disabled and reason:
+            cloud.hosts.disabled_reason[host] = reason
         if forced_down is not None:
             cloud.service_group.force_down(host, forced_down)
         cloud.record_host(host, reason or "")
-        log.append(records.Answer(env.now, request, 200, None))
+        cloud.log.append(records.Answer(cloud.env.now, request, 200, None))
 
 
-def _action_of(call: Call) -> str:
+def _called(call: Call) -> str:
     """What the request is about, as the records call it."""
-    if call.method == "DELETE":
-        return "delete" if call.migration is None else "abort"
-    if call.body:
-        return next(iter(call.body))
+    if call.method != "POST":
+        return "abort" if call.migration is not None else call.method.lower()
+    if isinstance(call.body, dict) and call.body:
+        return "create" if call.server is None else str(next(iter(call.body)))
     return ""

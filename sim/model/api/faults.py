@@ -32,8 +32,8 @@ class ApiFault(NovasimError):
 
 
 def unexpected(error: str) -> ApiFault:
-    """The answer to an error that Nova's API does not expect; ``error`` is the name of the class of Nova's."""
-    return ApiFault(500, f"Unexpected API Error. Please contact the administrator\n<class 'nova.exception.{error}'>")
+    """The answer to an error that Nova's API does not expect; ``error`` is the full name of its class."""
+    return ApiFault(500, f"Unexpected API Error. Please contact the administrator\n<class '{error}'>")
 
 
 def unexpected_from_conductor(error: NovaException) -> ApiFault:

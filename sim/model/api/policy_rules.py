@@ -13,7 +13,6 @@ _LIVE_SINCE, _LIVE_WHY = "32.0.0", "A rule of its own for a request that names a
 _ADMIN = "rule:context_is_admin"
 _MANAGER = "rule:project_manager_or_admin"
 _MEMBER = "rule:project_member_or_admin"
-_NOBODY = "!"
 _ADMIN_OR_OWNER = "is_admin:True or project_id:%(project_id)s"
 
 
@@ -50,17 +49,14 @@ _BY_CHECK: dict[str, str] = {
         os-migrate-server:migrate os-migrate-server:migrate_live servers:migrations:force_complete
         servers:migrations:delete""",
     _MEMBER: """
-        os-create-backup os-deferred-delete:restore os-deferred-delete:force os-lock-server:lock os-lock-server:unlock
+        os-deferred-delete:restore os-deferred-delete:force os-lock-server:lock os-lock-server:unlock
         os-pause-server:pause os-pause-server:unpause os-rescue os-unrescue os-shelve:shelve os-shelve:unshelve
         os-suspend-server:suspend os-suspend-server:resume servers:confirm_resize servers:create
-        servers:create:attach_network servers:create:attach_volume servers:create:trusted_certs servers:create_image
-        servers:create_image:allow_volume_backed servers:delete servers:reboot servers:rebuild servers:resize
+        servers:create:attach_network servers:create:attach_volume servers:create_image
+        servers:create_image:allow_volume_backed servers:delete servers:reboot servers:resize
         servers:revert_resize servers:start servers:stop""",
 }
-_OTHERS = {
-    "compute:servers:create:requested_destination": _ADMIN,
-    "compute:servers:resize:cross_cell": _NOBODY,
-}
+_TO_HOST = "compute:servers:create:requested_destination"
 _RENAMED = {
     "os-deferred-delete:restore": _old("os_compute_api:os-deferred-delete", "rule:admin_or_owner"),
     "os-deferred-delete:force": _old("os_compute_api:os-deferred-delete", "rule:admin_or_owner"),
@@ -79,7 +75,7 @@ def defaults() -> list[policy.RuleDefault]:
             policy.RuleDefault(_PLACE + name, check, deprecated_rule=_RENAMED.get(name), scope_types=["project"])
             for name in names.split()
         ]
-    rules += [policy.RuleDefault(name, check, scope_types=["project"]) for name, check in _OTHERS.items()]
+    rules.append(policy.RuleDefault(_TO_HOST, _ADMIN, scope_types=["project"]))
     without_host = policy.DeprecatedRule(
         "os_compute_api:os-migrate-server:migrate_live", _ADMIN, deprecated_reason=_LIVE_WHY,
         deprecated_since=_LIVE_SINCE,

@@ -22,6 +22,10 @@ _HOST: Schema = {"type": "string", "pattern": "^[a-zA-Z0-9-._]*$", "minLength": 
 _HOST_OR_NULL: Schema = {**_HOST, "type": ["string", "null"]}
 _NAME: Schema = {"type": "string", "format": "name", "minLength": 1, "maxLength": 255}
 _PASSWORD: Schema = {"type": "string"}
+_METADATA: Schema = {
+    "type": "object", "patternProperties": {"^[a-zA-Z0-9-_:. ]{1,255}$": {"type": "string", "maxLength": 255}},
+    "additionalProperties": False,
+}  # fmt: skip
 _COUNT: Schema = {"type": ["integer", "string"], "pattern": "^[0-9]*$", "minimum": 1, "minLength": 1}
 
 
@@ -70,11 +74,7 @@ def _server(minor: int) -> Schema:
     properties: Schema = {
         "name": _NAME, "imageRef": {"type": "string", "maxLength": 255},
         "flavorRef": {"type": ["string", "integer"], "minLength": 1}, "adminPass": _PASSWORD,
-        "metadata": {
-            "type": "object",
-            "patternProperties": {"^[a-zA-Z0-9-_:. ]{1,255}$": {"type": "string", "maxLength": 255}},
-            "additionalProperties": False,
-        },
+        "metadata": _METADATA,
         "networks": {"oneOf": [{"type": "array"}, {"type": "string", "enum": ["none", "auto"]}]}
         if minor >= 37 else {"type": "array"},
         "OS-DCF:diskConfig": {"type": "string", "enum": ["AUTO", "MANUAL"]},
@@ -120,6 +120,7 @@ BODIES: dict[str, Spans] = {
         (MINIMUM, (2, 13), _evacuate(shared=True)), ((2, 14), (2, 28), _evacuate()),
         ((2, 29), (2, 67), _evacuate(force=True)), ((2, 68), MAXIMUM, _evacuate()),
     ),
+    "createImage": _always(_action("createImage", _closed({"name": _NAME, "metadata": _METADATA}, ("name",)))),
     "force_complete": _always(_action("force_complete", {"type": "null"})),
     "lock": (
         (MINIMUM, (2, 72), _action("lock", {})),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.model.api.actions.values import generated_password, true
-from sim.model.api.asked import Asked, Reply
+from sim.model.api.asked import OnServer, Reply
 from sim.model.api.faults import ApiFault, unexpected
 from sim.model.api.routing import Action
 
@@ -12,7 +12,7 @@ _STOPPED_SINCE = 62
 """Version of the compute service from which an evacuated server can be left stopped (2.95)."""
 
 
-def evacuate(asked: Asked) -> Reply:
+def evacuate(asked: OnServer) -> Reply:
     """``evacuate``. Neither lock nor task_state stand in its way."""
     cloud, server, argument, version = asked.cloud, asked.server, asked.argument, asked.version
     asked.can("os-evacuate")
@@ -37,7 +37,7 @@ def evacuate(asked: Asked) -> Reply:
     asked.in_state(_STATES, None)
     source = server.host
     if source is None:
-        raise unexpected("ComputeHostNotFound")
+        raise unexpected("nova.exception.ComputeHostNotFound")
     if cloud.service_group.is_up(source):
         raise ApiFault(400, f"Compute service of {cloud.hosts.names[source]} is still in use.")
     asked.begin("rebuilding", "evacuate")
@@ -50,7 +50,7 @@ def evacuate(asked: Asked) -> Reply:
     return _answer(asked)
 
 
-def _services_can_leave_it_stopped(asked: Asked) -> None:
+def _services_can_leave_it_stopped(asked: OnServer) -> None:
     oldest = min(asked.cloud.hosts.service_version)
     if oldest < _STOPPED_SINCE:
         raise ApiFault(
@@ -60,7 +60,7 @@ def _services_can_leave_it_stopped(asked: Asked) -> None:
         )  # fmt: skip
 
 
-def _answer(asked: Asked) -> Reply:
+def _answer(asked: OnServer) -> Reply:
     """Before 2.14 the answer tells the password, where the deployment has passwords at all."""
     options, argument = asked.cloud.options, asked.argument
     if asked.version >= (2, 14) or not options["api.enable_instance_password"]:
