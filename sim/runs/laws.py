@@ -26,7 +26,7 @@ LEGAL_VM_STATES: Mapping[str, frozenset[str]] = {
     "stopped": frozenset({"rescued", "resized", "shelved", "shelved_offloaded", "paused", "suspended"}),
     "rescued": frozenset({"stopped"}),
     "resized": frozenset({"stopped"}),
-    "error": frozenset({"stopped", "rescued", "resized", "paused", "suspended", "shelved_offloaded"}),
+    "error": frozenset({"building", "stopped", "rescued", "resized", "paused", "suspended", "shelved_offloaded"}),
     "shelved": frozenset({"shelved_offloaded", "stopped"}),
     "shelved_offloaded": frozenset({"stopped"}),
     "soft-delete": frozenset({"stopped", "paused", "suspended", "shelved", "shelved_offloaded", "rescued", "resized"}),
@@ -51,7 +51,7 @@ _COLD = {
     "finished": {"confirming", "reverting", "error", "confirmed"},
     "confirming": {"confirmed", "error"},
     "reverting": {"reverted", "error"},
-    "error": {"confirming", "confirmed", "reverting"},
+    "error": {"confirming", "confirmed", "reverting", "failed"},
 }
 _EVACUATION = {
     None: {"accepted"},
@@ -59,6 +59,7 @@ _EVACUATION = {
     "pre-migrating": {"pre-migrating", "done", "error", "failed", "completed"},
     "done": {"completed"},
     "completed": {"pre-migrating", "done", "failed", "error"},
+    "error": {"failed"},
 }
 LEGAL_MIGRATIONS: Mapping[str, Mapping[str | None, set[str]]] = {
     "live-migration": _LIVE, "migration": _COLD, "resize": _COLD, "evacuation": _EVACUATION,

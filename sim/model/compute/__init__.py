@@ -45,6 +45,6 @@ class Compute:
 
     def host_returned(self, host: int) -> None:
         """nova-compute starts on the host, and looks at what it finds there: first at what was evacuated from it."""
-        self.rebuilding.host_returned(host)
+        evacuated = self.rebuilding.host_returned(host)
         self.live_migration.host_returned(host)
-        self.restart.host_returned(host)
+        self.restart.host_returned(host, evacuated)

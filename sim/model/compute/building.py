@@ -132,9 +132,9 @@ class _Build:
         yield from self._spend(timings.build_claim, "build_claim")
         self._save((server.task_state,), vm_state="building", task_state="block_device_mapping")
         self._save(("block_device_mapping",), vm_state="building", task_state="spawning")
-        if not (server.boot_from_volume or cloud.shared_storage):
-            if not (yield from cloud.images.fetch(host, server.image, server, request)):
-                raise NovaException("GlanceConnectionFailed")
+        image = None if server.boot_from_volume or cloud.shared_storage else server.image
+        if not (yield from cloud.images.fetch(host, image, server, request)):
+            raise NovaException("GlanceConnectionFailed")
         if "build" in cloud.hosts.fails[host]:
             yield from self._spend(timings.claim_failure, "spawn")
             raise NovaException(f"build fails on {cloud.hosts.names[host]}")

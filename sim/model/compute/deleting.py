@@ -1,4 +1,4 @@
-"""Deleting servers: on their host, or by the API alone where there is no host or it is down; soft delete and restore."""
+"""Deleting servers: on their host, or by the API alone if that is down; soft delete, restore, reclaim."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 from sim.model import states
 from sim.model.compute.orders import Order, Steps, periodic_context
-from sim.model.compute.periodic import Periodic
+from sim.model.compute.periodic import Periodic, spacing
 from sim.model.context import Context
 from sim.model.host import UP
+from sim.model.migration_record import MigrationRecord
 from sim.model.server import Server
 
 if TYPE_CHECKING:
     from sim.model.cloud import Cloud
+
+_SETTLED = frozenset({"completed", "confirmed", "reverted", "cancelled", "failed", "done"})
+"""Status of migrations that are over and need no cleaning up; one in error does."""
 
 
 class Deleting:
@@ -23,20 +27,17 @@ class Deleting:
         self.cloud = cloud
         self._reclaim_s = int(cloud.options["DEFAULT.reclaim_instance_interval"])
         self._reclaims = Periodic(cloud, "reclaim")
+        self._clean_ups = Periodic(cloud, "incomplete", spacing(int(cloud.options["DEFAULT.instance_delete_interval"])))
         self._soft_deleted: dict[str, float] = {}
         """Servers that wait to be reclaimed → when their users deleted them."""
 
     # --- for good -----------------------------------------------------------------------------------------------------
 
     def delete(self, ctx: Context, server: Server) -> Steps:
-        """What follows a delete or forceDelete: confirm a resize that waits, then ``terminate_instance``.
+        """``terminate_instance``, after a delete or forceDelete.
 
         A server without a host, or whose host is down, is deleted at once by the API alone.
         """
-        if self._local(server):
-            self._destroy(server, ctx.request)
-            return
-        yield from self._confirm(ctx, server)
         if self._local(server):
             self._destroy(server, ctx.request)
             return
@@ -51,16 +52,6 @@ class Deleting:
 
     def _local(self, server: Server) -> bool:
         return server.host is None or not self.cloud.service_group.is_up(server.host)
-
-    def _confirm(self, ctx: Context, server: Server) -> Steps:
-        """A resize that waits is confirmed first, so that its source is cleaned up, too."""
-        if server.vm_state != "resized":
-            return
-        for migration in reversed(server.migrations):
-            if migration.status in {"finished", "confirming"}:
-                self.cloud.db.start_action(server, "confirmResize", ctx)
-                yield from self.cloud.compute.resize.confirm(ctx, server, migration)
-                return
 
     def _terminate(self, order: Order) -> Steps:
         server = order.server
@@ -78,7 +69,10 @@ class Deleting:
         self._soft_deleted.pop(server.name, None)
         if server.group is not None and server.name in cloud.groups[server.group].members:
             cloud.groups[server.group].members.remove(server.name)
+        unsettled = [move for move in server.migrations if move.status not in _SETTLED]
         cloud.db.delete_server(server, request)
+        for migration in unsettled:
+            self._clean_up(migration, server.host)
 
     # --- for now ------------------------------------------------------------------------------------------------------
 
@@ -88,9 +82,6 @@ class Deleting:
             self._destroy(server, ctx.request)
             return
         asked = self.cloud.env.now
-        yield from self._confirm(ctx, server)
-        if server.task_state is None:
-            self.cloud.db.save(server, ctx.request, task_state="soft-deleting")
         order = Order(self.cloud, ctx, server, "compute_soft_delete_instance")
         if not (yield from order.arrive()):
             return
@@ -129,12 +120,27 @@ class Deleting:
             if self._soft_deleted.get(server.name) != deleted_at or server.deleted:
                 return
             if server.vm_state == "soft-delete" and server.task_state is None and cloud.hosts.power[host] == UP:
-                cloud.cast(self._reclaimed(server), server)
+                cloud.cast(self.again(server), server)
                 return
             due = self._reclaims.next_run(host, cloud.env.now)
 
-    def _reclaimed(self, server: Server) -> Steps:
-        """``_delete_instance`` of the periodic task: no event tells of it."""
+    def again(self, server: Server) -> Steps:
+        """``_delete_instance`` by itself, for the periodic task and a restarted service: no event tells of it."""
         order = Order(self.cloud, periodic_context(server), server, None)
         if (yield from order.arrive()):
             yield from self._terminate(order)
+
+    def _clean_up(self, migration: MigrationRecord, last_host: int | None) -> None:
+        """_cleanup_incomplete_migrations of the other host will find the migration in error, and call it failed."""
+        now = self.cloud.env.now
+        others = [host for host in (migration.source, migration.dest) if host is not None and host != last_host]
+        due, host = min(((self._clean_ups.next_run(other, now), other) for other in others), default=(math.inf, 0))
+        if due < math.inf:
+            self.cloud.env.process(self._cleaned_up(migration, last_host, host, due))
+
+    def _cleaned_up(self, migration: MigrationRecord, last_host: int | None, host: int, due: float) -> Steps:
+        yield self.cloud.env.timeout(due - self.cloud.env.now)
+        if migration.status == "error" and self.cloud.hosts.power[host] == UP:
+            self.cloud.db.save_migration(migration, "failed")
+        elif migration.status not in _SETTLED:
+            self._clean_up(migration, last_host)

@@ -27,10 +27,15 @@ class Images:
         self._has: set[tuple[int, str]] = set()
         self._coming: dict[tuple[int, str], Event] = {}
 
-    def fetch(self, host: int, image: Image | None, server: Server, request: str) -> Generator[Event, Any, bool]:
-        """Bring the image to the host. False if nothing more came for a minute: it is not there then."""
+    def fetch(
+        self, host: int, image: Image | None, server: Server, request: str, *, keep: bool = True
+    ) -> Generator[Event, Any, bool]:  # fmt: skip
+        """Bring the image to the host. False if nothing more came for a minute: it is not there then.
+
+        ``keep``: in the host's cache, where it has one.
+        """
         cloud = self.cloud
-        if image is None or self._cached(host, image):
+        if image is None or self._cached(host, image, server):
             return True
         key, began = (host, image.name), cloud.env.now
         coming = self._coming.get(key)
@@ -46,7 +51,7 @@ class Images:
         yield flow.done
         if self._coming.get(key) is flow.done:
             del self._coming[key]
-        if cloud.storage.image_cache and not copy.failed:
+        if keep and cloud.storage.image_cache and not copy.failed:
             self._has.add(key)
         outcome = "failed" if copy.failed else "done"
         cloud.log.append(
@@ -54,13 +59,13 @@ class Images:
         )
         return not copy.failed
 
-    def _cached(self, host: int, image: Image) -> bool:
-        """An image that a server on the host was made from is there, too."""
+    def _cached(self, host: int, image: Image, server: Server) -> bool:
+        """An image that another server on the host was made from is there, too."""
         if not self.cloud.storage.image_cache:
             return False
         key = (host, image.name)
         if key not in self._has and any(
-            other.image is image and not other.boot_from_volume
+            other.image is image and other is not server and not other.boot_from_volume and other.vm_state != "building"
             for other in self.cloud.db.on_host.get(host, {}).values()
         ):
             self._has.add(key)

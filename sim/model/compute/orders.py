@@ -29,9 +29,10 @@ Tasks = tuple[str | None, ...]
 DELETING = frozenset({"deleting", "soft-deleting"})
 
 
-def periodic_context(server: Server) -> Context:
-    """What nova-compute does by itself has no request of its own: its events go to the server's last action."""
-    request = server.actions[-1].request if server.actions else ""
+def periodic_context(server: Server, request: str | None = None) -> Context:
+    """What nova-compute does by itself. Without a request of its own its events go to the server's last action."""
+    if request is None:
+        request = server.actions[-1].request if server.actions else ""
     return Context(request, "nova-compute", server.project, ("admin",), (2, 1))
 
 

@@ -29,7 +29,8 @@ class Periodic:
         if phase is None:
             luck = self._cloud.streams.uniform(self._purpose, self._cloud.hosts.names[host])
             phase = self._phases[host] = luck * self._spacing_s
-        return phase + (math.floor((after - phase) / self._spacing_s) + 1) * self._spacing_s
+        run = phase + (math.floor((after - phase) / self._spacing_s) + 1) * self._spacing_s
+        return run if run > after else run + self._spacing_s
 
 
 def spacing(option: int) -> float | None:

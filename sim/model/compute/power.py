@@ -39,7 +39,8 @@ class Power:
             expected: Tasks = ("powering-off", None) if uptime.off(server) else ("powering-off",)
             if not (yield from order.spend_s(uptime.shutdown_s(server, timings.stop, "stop"), "stop")):
                 return
-            uptime.gone(server)
+            if not uptime.lost(server):
+                uptime.gone(server)
             order.finish(expected, vm_state="stopped", task_state=None, power_state=states.SHUTDOWN)
         finally:
             order.unlock()
@@ -84,9 +85,7 @@ class Power:
             return
         uptime.boots(server, order.ctx.request, since, "reboot")
         vm_state = "rescued" if server.vm_state == "rescued" else "active"
-        self.cloud.db.save(
-            server, order.ctx.request, vm_state=vm_state, task_state=None, power_state=states.RUNNING
-        )
+        self.cloud.db.save(server, order.ctx.request, vm_state=vm_state, task_state=None, power_state=states.RUNNING)
         order.done()
 
     def _reboot_s(self, order: Order, kind: str, power: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from typing import TYPE_CHECKING, Any
 
 from simpy.events import Event
@@ -51,8 +51,11 @@ class Rebuilding:
         target = "stopped" if target_stopped and server.vm_state != "error" else server.vm_state
         yield from _Rebuild(self.cloud, ctx, migration, dest, target).run()
 
-    def host_returned(self, host: int) -> None:
-        """nova-compute starts again: it destroys what was evacuated, and gives back what those servers held here."""
+    def host_returned(self, host: int) -> Collection[Server]:
+        """nova-compute starts again: it destroys what was evacuated, and gives back what those servers held here.
+
+        Returns those servers.
+        """
         cloud = self.cloud
         last = {migration.server: migration for migration in self._from.pop(host, ())
                 if migration.status in _UNDER_WAY}  # fmt: skip
@@ -61,6 +64,7 @@ class Rebuilding:
                 cloud.placement.release(server, host)
             server.evacuated_from = tuple(other for other in server.evacuated_from if other != host)
             cloud.db.save_migration(migration, "completed")
+        return last
 
 
 class _Rebuild:

@@ -125,7 +125,7 @@ class Shelving:
         cloud.db.save(server, request, host=host)
         error: NovaException | None = None
         image = None if server.boot_from_volume or cloud.shared_storage else snapshot_of(server)
-        if not (yield from cloud.images.fetch(host, image, server, request)):
+        if not (yield from cloud.images.fetch(host, image, server, request, keep=False)):
             error = NovaException("GlanceConnectionFailed")
         elif "build" in cloud.hosts.fails[host]:
             error = NovaException(f"build fails on {cloud.hosts.names[host]}")

@@ -65,7 +65,9 @@ class Snapshots:
             flow = cloud.flows.start(copy, order.host, order.host, label=("image", server.name), route=route)
             yield flow.done
             outcome = "failed" if copy.failed else "done"
-            cloud.log.append(records.Step(cloud.env.now, server.name, order.ctx.request, "upload", name, began, outcome))
+            cloud.log.append(
+                records.Step(cloud.env.now, server.name, order.ctx.request, "upload", name, began, outcome)
+            )
             if copy.failed and (yield from order.alive()):
                 raise NovaException("GlanceConnectionFailed")
         return (yield from order.alive())

@@ -50,6 +50,10 @@ class Uptime:
         """Whether there is no guest to speak of."""
         return self.power(server) in _OFF
 
+    def lost(self, server: Server) -> bool:
+        """Whether its guest went with the host and has not been started since."""
+        return self._loss(server) is not None
+
     def _loss(self, server: Server) -> _Lost | None:
         lost = self._lost.get(server.name)
         return lost if lost is not None and lost.host == server.host else None
@@ -65,7 +69,7 @@ class Uptime:
                 self._lost[server.name] = _Lost(host, cloud.env.now, cause)
 
     def boots(self, server: Server, request: str | None, since: float | None = None, cause: str = "") -> None:
-        """The guest was started at this moment. It was missed since ``since``, if anybody misses it, because of ``cause``.
+        """The guest was started at this moment. It was missed since ``since``, because of ``cause``; None: it was not.
 
         A guest that was lost with its host was missed since then.
         """

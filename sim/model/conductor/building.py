@@ -1,4 +1,4 @@
-"""New servers, and servers that come back from the shelf, in the conductor: a host for each, and the next if it fails."""
+"""New servers, and servers from the shelf, in the conductor: a host for each, and the next one if that fails."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Building:
     def admit(self, ctx: Context, spec: Mapping[str, Any]) -> list[Server]:
         """The servers of a create request that the door has checked, as rows that wait for a host.
 
-        ``spec`` is the body's ``server`` with ``scheduler_hints`` in it; flavors, images and groups go by their names.
-        Servers of a request for several are called ``name-1``, ``name-2``, …; a name that was used before gets a number.
+        ``spec`` is the body's ``server`` with ``scheduler_hints`` and ``from_volume``; flavors, images and groups go by name.
+        Servers of a request for several are ``name-1``, ``name-2``, …; a name that was used before gets a number.
         """
         count = max(int(spec.get("min_count", 1)), int(spec.get("max_count", spec.get("min_count", 1))))
         names = [spec["name"]] if count == 1 else [f"{spec['name']}-{number}" for number in range(1, count + 1)]
@@ -53,12 +53,13 @@ class Building:
         flavor = cloud.flavors[spec["flavorRef"]]
         metadata = dict(spec.get("metadata") or {})
         hints = dict(spec.get("scheduler_hints") or {})
-        from_volume = metadata.pop("novasim:boot_from", "image") == "volume" or bool(spec.get("block_device_mapping_v2"))
+        from_volume = bool(spec.get("from_volume")) or metadata.pop("novasim:boot_from", "image") == "volume"
         server = Server(
             name, named_uuid("server", name), flavor, cloud.guests.of(metadata.pop("novasim:activity", "idle"), flavor),
             project=ctx.project, user=ctx.who, image=cloud.glance.get(spec.get("imageRef") or ""), vm_state="building",
             task_state="scheduling", power_state=states.NOSTATE, boot_from_volume=from_volume,
         )  # fmt: skip
+        server.launched = None
         server.az = spec.get("availability_zone")
         group = hints.get("group")
         if group in cloud.groups:
