@@ -113,7 +113,7 @@ class Session:
     def request(
         self,
         server: str | None,
-        body: Mapping[str, Any] | None,
+        body: Any,
         *,
         microversion: str | None = "2.1",
         roles: Sequence[str] = ("admin",),
@@ -126,10 +126,11 @@ class Session:
 
         ``body`` is the action's JSON (``{"migrate": None}``); ``method="DELETE"`` with no body deletes the server or,
         with ``migration``, aborts that live migration; ``{"force_complete": None}`` with ``migration`` completes it.
-        ``server=None`` with ``{"server": {…}}`` creates one.
+        ``server=None`` with ``{"server": {…}}`` creates one. A body that is no object is sent as it is, bytes as the
+        body's very text.
         """
         call = Call(
-            server=server, body=None if body is None else dict(body), method=method, migration=migration,
+            server=server, body=dict(body) if isinstance(body, Mapping) else body, method=method, migration=migration,
             microversion=microversion, roles=tuple(roles), project=project, user=user, who="session",
         )  # fmt: skip
         process = self._simulation.env.process(self._cloud.door.request(call))
@@ -164,7 +165,7 @@ class Session:
     def server(self, name: str) -> ServerView:
         """A server by name or uuid."""
         server = self._find(name)
-        fault = server.fault
+        fault = server.fault if server.status in _SHOWS_FAULT else None
         return ServerView(
             name=server.name, uuid=server.uuid, status=server.status, vm_state=server.vm_state,
             task_state=server.task_state, power_state=server.power_state,
@@ -238,6 +239,10 @@ class Session:
             shown = ", ".join(known[:5]) + (" …" if len(known) > 5 else "")
             raise InputError([Issue("server", f"{name!r} does not exist", f"servers are {shown}")])
         return found
+
+
+_SHOWS_FAULT = frozenset(("ERROR", "DELETED"))
+"""The statuses with which Nova's API shows a server's fault."""
 
 
 def _seconds(value: str | float) -> float:
