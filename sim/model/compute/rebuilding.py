@@ -10,7 +10,7 @@ from simpy.events import Event
 from sim.eventlog import records
 from sim.model import states
 from sim.model.context import Context
-from sim.model.exceptions import MigrationError, NovaException
+from sim.model.exceptions import InvalidSharedStorage, MigrationError, NovaException
 from sim.model.host import CRASHED, CUT_OFF, REBOOTING, UP
 from sim.model.migration_record import MigrationRecord
 from sim.model.server import Server
@@ -42,14 +42,15 @@ class Rebuilding:
         self._from.setdefault(migration.source, []).append(migration)
 
     def rebuild(
-        self, ctx: Context, server: Server, migration: MigrationRecord, dest: int, target_stopped: bool
+        self, ctx: Context, server: Server, migration: MigrationRecord, dest: int, target_stopped: bool,
+        on_shared: bool | None = None,
     ) -> Steps:  # fmt: skip
-        """The destination's part; never raises Nova's errors."""
+        """The destination's part; never raises Nova's errors. ``on_shared``: what the request says of the disks."""
         hosts = self.cloud.hosts
         while hosts.power[dest] != UP:
             yield self.cloud.failures.when_back(dest)
         target = "stopped" if target_stopped and server.vm_state != "error" else server.vm_state
-        yield from _Rebuild(self.cloud, ctx, migration, dest, target).run()
+        yield from _Rebuild(self.cloud, ctx, migration, dest, target, on_shared).run()
 
     def host_returned(self, host: int) -> Collection[Server]:
         """nova-compute starts again: it destroys what was evacuated, and gives back what those servers held here.
@@ -70,10 +71,14 @@ class Rebuilding:
 class _Rebuild:
     """One evacuated server on its way to ``dest``; what it is to be in the end is ``target``, a vm_state."""
 
-    __slots__ = ("boot", "cloud", "ctx", "dest", "event", "has_image", "migration", "ran", "server", "target")
+    __slots__ = ("boot", "cloud", "ctx", "dest", "event", "has_image", "migration", "on_shared", "ran", "server",
+                 "target")  # fmt: skip
 
-    def __init__(self, cloud: Cloud, ctx: Context, migration: MigrationRecord, dest: int, target: str) -> None:
+    def __init__(
+        self, cloud: Cloud, ctx: Context, migration: MigrationRecord, dest: int, target: str, on_shared: bool | None
+    ) -> None:  # fmt: skip
         self.cloud, self.ctx, self.migration, self.dest, self.target = cloud, ctx, migration, dest, target
+        self.on_shared = on_shared
         self.server = migration.server
         self.ran = self.server.power_state == states.RUNNING
         self.has_image = True
@@ -86,7 +91,7 @@ class _Rebuild:
         """Every stage; ends early, without a word, when the destination dies."""
         cloud, db, server, request, dest = self.cloud, self.cloud.db, self.server, self.ctx.request, self.dest
         db.save_migration(self.migration, "pre-migrating", dest)
-        if self._failed(cloud.group_check.check):
+        if self._failed(cloud.group_check.check) or self._failed(self._check_storage):
             return
         db.save(server, request, power_state=states.NOSTATE)
         began = cloud.env.now
@@ -125,6 +130,11 @@ class _Rebuild:
         db.save(server, request, vm_state="stopped", task_state=None, power_state=states.SHUTDOWN)
         db.finish_event(server, request, event)
         return True
+
+    def _check_storage(self, _: Server, __: int) -> None:
+        """Where the disks are must be where the request says that they are, if it says so (before 2.14)."""
+        if self.on_shared is not None and self.on_shared != self.cloud.shared_storage:
+            raise InvalidSharedStorage()
 
     def _moved(self) -> None:
         cloud, server, request = self.cloud, self.server, self.ctx.request

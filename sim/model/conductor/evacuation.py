@@ -28,11 +28,12 @@ class Evacuation:
 
     def rebuild(
         self, ctx: Context, server: Server, migration: MigrationRecord, host: int | None, force: bool,
-        target_stopped: bool,
+        target_stopped: bool, on_shared: bool | None = None,
     ) -> Steps:  # fmt: skip
         """From the door's order to the rebuilt server.
 
-        ``host`` with ``force`` bypasses the scheduler; without it is the only one the scheduler may choose.
+        ``host`` with ``force`` bypasses the scheduler; without it is the only one the scheduler may choose. ``on_shared``
+        is what the request says of the disks (before 2.14).
         """
         cloud = self.cloud
         db, request, workers = cloud.db, ctx.request, cloud.pools.conductor
@@ -58,7 +59,7 @@ class Evacuation:
             db.finish_event(server, request, event, message)
             return
         db.finish_event(server, request, event)
-        yield from cloud.compute.rebuilding.rebuild(ctx, server, migration, dest, target_stopped)
+        yield from cloud.compute.rebuilding.rebuild(ctx, server, migration, dest, target_stopped, on_shared)
 
     def _take(self, server: Server, host: int) -> int:
         if not self.cloud.placement.claim(server, host, server.resources):

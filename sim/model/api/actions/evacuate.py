@@ -25,7 +25,8 @@ def evacuate(asked: OnServer) -> Reply:
         force = true(argument.get("force", False))
         if force and not host:
             raise ApiFault(400, "Can't force to a non-provided destination")
-    if version < (2, 14) and true(argument["onSharedStorage"]) and "adminPass" in argument:
+    on_shared = true(argument["onSharedStorage"]) if version < (2, 14) else None
+    if on_shared and "adminPass" in argument:
         raise ApiFault(400, "admin password can't be changed on existing disk")
     dest = None
     if host is not None:
@@ -44,7 +45,7 @@ def evacuate(asked: OnServer) -> Reply:
     migration = cloud.db.create_migration(server, "evacuation", "accepted", source, asked.ctx.request, dest)
     asked.cast(
         cloud.conductor.evacuation.rebuild(
-            asked.ctx, server, migration, dest, dest is not None and force is not False, target_stopped
+            asked.ctx, server, migration, dest, dest is not None and force is not False, target_stopped, on_shared
         )
     )
     return _answer(asked)
