@@ -211,17 +211,20 @@ class Database:
         return started
 
     def finish_event(self, server: Server, request: str, event: ActionEvent, error: str | None = None) -> None:
-        """An event ends, well or with ``error`` as its details; a failed event marks its action."""
-        event.finished = self.env.now
-        event.result = "Success" if error is None else "Error"
-        event.details = error
-        if error is not None:
-            for action in reversed(server.actions):
-                if action.request == request:
+        """An event ends, well or with ``error`` as its details; a failed event marks its action.
+
+        As in Nova it is the first event of that name in the action whose row is written, each time one ends.
+        """
+        row, result = event, "Success" if error is None else "Error"
+        for action in reversed(server.actions):
+            if action.request == request:
+                row = next(other for other in action.events if other.event == event.event)
+                if error is not None:
                     action.message = "Error"
-                    break
+                break
+        row.finished, row.result, row.details = self.env.now, result, error
         self.log.append(
-            records.EventFinished(self.env.now, server.name, request, event.event, event.host, event.result, error)
+            records.EventFinished(self.env.now, server.name, request, event.event, event.host, result, error)
         )
 
     def next_request_id(self) -> str:

@@ -63,6 +63,32 @@ class UnableToMigrateToSelf(NovaException):
     text = "Unable to migrate instance ({}) to current host ({})."
 
 
+class ComputeResourcesUnavailable(NovaException):
+    """(reason)"""
+
+    code = 400
+    text = "Insufficient compute resources: {}."
+
+
+class ResizeError(NovaException):
+    """(reason)"""
+
+    text = "Resize error: {}"
+
+
+class InstanceFaultRollback(NovaException):
+    """(error): nothing was touched yet, so that the server stays what it was."""
+
+    text = "Instance rollback performed due to: {}"
+
+    @property
+    def inner(self) -> NovaException:
+        """The error that is told in the end."""
+        error = self.args[0]
+        assert isinstance(error, NovaException)
+        return error
+
+
 class InvalidHypervisorType(NovaException):
     """()"""
 
@@ -134,6 +160,12 @@ class ComputeServiceUnavailable(NovaException):
 
     code = 400
     text = "Compute service of {} is unavailable at this time."
+
+
+class InvalidSharedStorage(NovaException):
+    """()"""
+
+    text = "Invalid state of instance files on shared storage"
 
 
 class ComputeServiceInUse(NovaException):

@@ -61,6 +61,10 @@ class Guests:
             )  # fmt: skip
         return guest
 
+    def resized(self, guest: Guest, flavor: Flavor) -> Guest:
+        """The same guest with another flavor's memory; one with own numbers keeps them."""
+        return guest if guest.activity == "custom" else self.of(guest.activity, flavor)
+
 
 class ServerMaker:
     """Makes the servers of a scenario's rows."""

@@ -42,9 +42,11 @@ class Compute:
         """All that ran on the host is gone."""
         self.uptime.host_died(host)
         self.live_migration.host_died(host)
+        self.resize.host_died(host)
 
     def host_returned(self, host: int) -> None:
         """nova-compute starts on the host, and looks at what it finds there: first at what was evacuated from it."""
         evacuated = self.rebuilding.host_returned(host)
         self.live_migration.host_returned(host)
+        self.resize.host_returned(host)
         self.restart.host_returned(host, evacuated)

@@ -86,8 +86,12 @@ class LiveLimits:
 
 def local_disk_b(server: Server) -> float:
     """Bytes in use on the server's local disks."""
-    used = server.extras.get("disk_used", _FULL_USE) if server.extras else _FULL_USE
-    return float(server.resources[2] * GIB * used)
+    return float(server.resources[2] * GIB * disk_use(server))
+
+
+def disk_use(server: Server) -> float:
+    """How full the server's local disks are, 0..1."""
+    return float(server.extras.get("disk_used", _FULL_USE)) if server.extras else _FULL_USE
 
 
 def _data_gb(server: Server, disk_b: float) -> float:

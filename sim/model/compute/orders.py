@@ -22,6 +22,7 @@ from sim.scenario.distribution import Dist
 if TYPE_CHECKING:
     from sim.model.action import ActionEvent
     from sim.model.cloud import Cloud
+    from sim.model.migration_record import MigrationRecord
 
 Steps = Generator[Event, Any, None]
 Tasks = tuple[str | None, ...]
@@ -37,30 +38,32 @@ def periodic_context(server: Server, request: str | None = None) -> Context:
 
 
 class Locks:
-    """One lock for each server, as nova-compute takes it for most of its work; who comes later waits in turn."""
+    """A lock for each server on each host, as nova-compute takes it for most of its work; who comes later waits in turn."""
 
     def __init__(self, env: Environment) -> None:
         self._env = env
-        self._waiting: dict[str, deque[Event]] = {}
-        """Server → who waits for its lock; a server without an entry is free."""
+        self._waiting: dict[tuple[str, int], deque[Event]] = {}
+        """Server and host → who waits for the lock; without an entry it is free."""
 
-    def take(self, server: Server) -> Event | None:
+    def take(self, server: Server, host: int) -> Event | None:
         """None if the lock was free, else the event that happens when it is this caller's."""
-        waiting = self._waiting.get(server.name)
+        key = (server.name, host)
+        waiting = self._waiting.get(key)
         if waiting is None:
-            self._waiting[server.name] = deque()
+            self._waiting[key] = deque()
             return None
         event = self._env.event()
         waiting.append(event)
         return event
 
-    def give(self, server: Server) -> None:
+    def give(self, server: Server, host: int) -> None:
         """Give the lock to the next, or leave it free."""
-        waiting = self._waiting[server.name]
+        key = (server.name, host)
+        waiting = self._waiting[key]
         if waiting:
             waiting.popleft().succeed()
         else:
-            del self._waiting[server.name]
+            del self._waiting[key]
 
 
 class Order:
@@ -106,7 +109,7 @@ class Order:
 
     def lock(self) -> Generator[Event, Any, bool]:
         """Wait for the server's lock; :meth:`unlock` must follow. False if the host died meanwhile."""
-        waiting = self.cloud.compute.locks.take(self.server)
+        waiting = self.cloud.compute.locks.take(self.server, self.host)
         if waiting is not None:
             yield waiting
         self._locked = True
@@ -116,7 +119,7 @@ class Order:
         """Give the lock back, if it was got."""
         if self._locked:
             self._locked = False
-            self.cloud.compute.locks.give(self.server)
+            self.cloud.compute.locks.give(self.server, self.host)
 
     # --- on the host --------------------------------------------------------------------------------------------------
 
@@ -136,6 +139,11 @@ class Order:
         while hosts.crashes[self.host] == self.boot and hosts.power[self.host] != UP:
             yield self.cloud.failures.when_back(self.host)
         return hosts.crashes[self.host] == self.boot
+
+    @property
+    def well(self) -> bool:
+        """Whether what runs on the host is still what took the order."""
+        return self.cloud.hosts.crashes[self.host] == self.boot
 
     # --- the server's row ---------------------------------------------------------------------------------------------
 
@@ -170,15 +178,21 @@ class Order:
         """The event ends well."""
         self._close(None)
 
-    def fail(self, error: NovaException) -> None:
-        """The order failed: a fault, the event with the reason, and no task unless somebody else has set one."""
-        db, server, request = self.cloud.db, self.server, self.ctx.request
-        gone = isinstance(error, InstanceNotFound)
-        if not gone:
+    def fail(
+        self, error: NovaException, migration: MigrationRecord | None = None, *, clears_task: bool = True
+    ) -> None:  # fmt: skip
+        """The order failed: a fault, the event with the reason, and no task unless somebody else has set one.
+
+        ``migration`` goes into error with it.
+        """
+        db, server = self.cloud.db, self.server
+        if not isinstance(error, InstanceNotFound):
             db.fault(server, error.code, error.message)
+        if migration is not None:
+            db.save_migration(migration, "error")
         self._close(error.message)
-        if not gone and not isinstance(error, UnexpectedTaskState):
-            db.save(server, request, task_state=None)
+        if clears_task and not server.deleted and not isinstance(error, UnexpectedTaskState):
+            db.save(server, self.ctx.request, task_state=None)
 
     def _close(self, error: str | None) -> None:
         if self._event is not None:

@@ -89,6 +89,8 @@ class Restart:
             return self._reboot(server)
         if task in _HARMLESS and not compute.uptime.off(server):
             self.cloud.db.save(server, None, vm_state="active", task_state=None)
+        elif task == "resize_migrating":
+            return compute.resize.roll_back(server)
         elif task == "powering-off":
             return compute.power.stop(ctx, server)
         elif task == "powering-on":

@@ -68,6 +68,18 @@ class Uptime:
             if server.power_state not in _OFF and self._loss(server) is None:
                 self._lost[server.name] = _Lost(host, cloud.env.now, cause)
 
+    def stops(self, server: Server, cause: str) -> None:
+        """A guest that runs is stopped for a while, and missed from this moment on because of ``cause``."""
+        if server.host is not None and not self.off(server):
+            self._lost[server.name] = _Lost(server.host, self._cloud.env.now, cause)
+        self._started.pop(server.name, None)
+
+    def follows(self, server: Server) -> None:
+        """The server is on another host; if its guest is missed, it is missed there."""
+        lost = self._lost.get(server.name)
+        if lost is not None and server.host is not None:
+            self._lost[server.name] = lost._replace(host=server.host)
+
     def boots(self, server: Server, request: str | None, since: float | None = None, cause: str = "") -> None:
         """The guest was started at this moment. It was missed since ``since``, because of ``cause``; None: it was not.
 

@@ -58,6 +58,10 @@ class ByteCopy:
             self.finished = True
         return sent
 
+    def break_off(self) -> None:
+        """One of its ends is gone."""
+        self.finished = self.failed = True
+
     def next_change(self, rate_bps: float) -> float:
         """The rest at this rate."""
         if self.finished:
