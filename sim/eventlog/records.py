@@ -52,6 +52,13 @@ class HostsPresent(Record, frozen=True):
     power_model: list[str]
 
 
+class DedicatedPresent(Record, frozen=True):
+    """Hosts with CPUs set aside for pinned guests, and how many (PCPU); written if there are any."""
+
+    host: list[str]
+    pcpus: list[int]
+
+
 class AggregatesPresent(Record, frozen=True):
     """Aggregates: names and the hosts of each."""
 
@@ -111,6 +118,17 @@ class MigrationsPresent(Record, frozen=True):
     dest: list[str]
     flavor: list[str]
     disk_gb_held: list[int]
+
+
+class HoldingsPresent(Record, frozen=True):
+    """Consumers that hold other amounts at the start than their flavor's columns say; written if there are any."""
+
+    consumer: list[str]
+    host: list[str]
+    vcpus: list[int]
+    memory_mb: list[int]
+    disk_gb: list[int]
+    pcpus: list[int]
 
 
 class GroupsPresent(Record, frozen=True):
@@ -245,6 +263,8 @@ class Claimed(Record, frozen=True):
     vcpus: int
     memory_mb: int
     disk_gb: int
+    pcpus: int = 0
+    """Host CPUs for itself alone."""
 
 
 class Released(Record, frozen=True):

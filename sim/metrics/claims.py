@@ -19,10 +19,14 @@ def _start(source: Records) -> pl.DataFrame:
         pl.format("migration:{}", "migration").alias("consumer"), pl.col("source").alias("host"), "flavor",
         "disk_gb_held",
     )  # fmt: skip
-    return (
+    usual = (
         pl.concat([servers, moves])
         .join(flavors, on="flavor", how="left", maintain_order="left")
         .select("consumer", "host", "vcpus", "memory_mb", pl.col("disk_gb_held").alias("disk_gb"))
+    )
+    other = source.frame(r.HoldingsPresent).select("consumer", "host", *RESOURCES)
+    return usual.join(other, on=["consumer", "host"], how="left", suffix="_other", maintain_order="left").select(
+        "consumer", "host", *(pl.coalesce(f"{name}_other", name).alias(name) for name in RESOURCES)
     )
 
 

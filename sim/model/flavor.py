@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-Resources = tuple[int, int, int]
-"""What placement counts: (VCPU, MEMORY_MB, DISK_GB)."""
+from sim.scenario.guest_cpus import GuestNode
+
+
+class Resources(NamedTuple):
+    """What placement counts of a server, and the NUMA nodes that the host's own claim looks at."""
+
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
+    pcpus: int = 0
+    """Host CPUs for itself alone."""
+    nodes: tuple[GuestNode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.model import states
 from sim.model.flavor import Flavor, Image, Resources
+from sim.model.needs import resources_of
 
 if TYPE_CHECKING:
     from sim.model.action import InstanceAction
@@ -99,8 +100,7 @@ class Server:
 
     def needs(self, flavor: Flavor) -> Resources:
         """What it would take with ``flavor``; a root disk on a volume takes none of the host's."""
-        disk_gb = flavor.disk_gb - flavor.root_gb if self.boot_from_volume else flavor.disk_gb
-        return (flavor.vcpus, flavor.memory_mb, disk_gb)
+        return resources_of(flavor, self.image, self.boot_from_volume)
 
     def __repr__(self) -> str:
         return f"<Server {self.name} {self.status} on {self.host}>"

@@ -13,7 +13,8 @@ from sim.errors import LawViolation
 from sim.eventlog import records as r
 
 Handler = Callable[[Any], None]
-Resources = tuple[int, int, int]
+Resources = tuple[int, int, int, int]
+_CLASSES = ("VCPU", "MEMORY_MB", "DISK_GB", "PCPU")
 
 _ANYTIME = frozenset({"error", "active", "soft-delete", "deleted"})
 """os-resetState makes anything active or error; everything can be deleted."""
@@ -83,7 +84,7 @@ class CapacityLaw:
     """No claim takes a host over its capacity; what is given back was held; a finished move holds nothing."""
 
     def __init__(self) -> None:
-        self.capacity: dict[str, tuple[float, float, float]] = {}
+        self.capacity: dict[str, list[float]] = {}
         self.used: dict[str, list[int]] = {}
         self.held: dict[str, dict[str, Resources]] = defaultdict(dict)
         self._flavors: dict[str, Resources] = {}
@@ -92,9 +93,10 @@ class CapacityLaw:
     def handlers(self) -> dict[type[r.Record], Handler]:
         """Record type → method."""
         return {
-            r.HostsPresent: self.hosts, r.FlavorsPresent: self.flavors, r.ServersPresent: self.servers,
-            r.MigrationsPresent: self.migrations, r.Claimed: self.claimed, r.Released: self.released,
-            r.ClaimMoved: self.moved, r.MigrationState: self.migration,
+            r.HostsPresent: self.hosts, r.DedicatedPresent: self.dedicated, r.FlavorsPresent: self.flavors,
+            r.ServersPresent: self.servers, r.MigrationsPresent: self.migrations, r.HoldingsPresent: self.holdings,
+            r.Claimed: self.claimed, r.Released: self.released, r.ClaimMoved: self.moved,
+            r.MigrationState: self.migration,
         }  # fmt: skip
 
     def hosts(self, record: r.HostsPresent) -> None:
@@ -105,33 +107,49 @@ class CapacityLaw:
             strict=True,
         )  # fmt: skip
         for host, vcpus, no_vcpus, cpu, memory, no_memory, ram, disk, no_disk, disk_ratio in columns:
-            self.capacity[host] = ((vcpus - no_vcpus) * cpu, (memory - no_memory) * ram, (disk - no_disk) * disk_ratio)
-            self.used[host] = [0, 0, 0]
+            disk_gb = (disk - no_disk) * disk_ratio
+            self.capacity[host] = [(vcpus - no_vcpus) * cpu, (memory - no_memory) * ram, disk_gb, 0.0]
+            self.used[host] = [0, 0, 0, 0]
+
+    def dedicated(self, record: r.DedicatedPresent) -> None:
+        """CPUs for pinned guests are never overcommitted."""
+        for host, pcpus in zip(record.host, record.pcpus, strict=True):
+            self.capacity[host][3] = float(pcpus)
 
     def flavors(self, record: r.FlavorsPresent) -> None:
         """Flavors give the servers of the start their sizes."""
         columns = zip(record.flavor, record.vcpus, record.memory_mb, record.disk_gb, strict=True)
-        self._flavors = {name: (vcpus, memory, disk) for name, vcpus, memory, disk in columns}
+        self._flavors = {name: (vcpus, memory, disk, 0) for name, vcpus, memory, disk in columns}
 
     def servers(self, record: r.ServersPresent) -> None:
         """The start may be overfull: it is what the operator's cloud is."""
         columns = zip(record.server, record.host, record.flavor, record.holds, record.disk_gb_held, strict=True)
         for server, host, flavor, holds, disk in columns:
             if holds and host is not None:
-                vcpus, memory, _ = self._flavors[flavor]
-                self._take(server, host, (vcpus, memory, disk))
+                vcpus, memory, *_ = self._flavors[flavor]
+                self._take(server, host, (vcpus, memory, disk, 0))
 
     def migrations(self, record: r.MigrationsPresent) -> None:
         """Moves that wait for confirm or revert hold their source."""
         columns = zip(record.migration, record.source, record.flavor, record.disk_gb_held, strict=True)
         for migration, source, flavor, disk in columns:
-            vcpus, memory, _ = self._flavors[flavor]
-            self._take(f"migration:{migration}", source, (vcpus, memory, disk))
+            vcpus, memory, *_ = self._flavors[flavor]
+            self._take(f"migration:{migration}", source, (vcpus, memory, disk, 0))
+
+    def holdings(self, record: r.HoldingsPresent) -> None:
+        """Some hold other amounts than their flavor says."""
+        columns = zip(
+            record.consumer, record.host, record.vcpus, record.memory_mb, record.disk_gb, record.pcpus, strict=True
+        )
+        for consumer, host, *amounts in columns:
+            self._give(consumer, host)
+            vcpus, memory, disk, pcpus = amounts
+            self._take(consumer, host, (vcpus, memory, disk, pcpus))
 
     def _take(self, consumer: str, host: str, resources: Resources) -> None:
         self.held[consumer][host] = resources
         used = self.used[host]
-        for i in range(3):
+        for i in range(4):
             used[i] += resources[i]
 
     def _give(self, consumer: str, host: str) -> Resources:
@@ -140,7 +158,7 @@ class CapacityLaw:
             raise LawViolation("only what is held is given back", f"{consumer} holds nothing on {host}")
         resources = holdings.pop(host)
         used = self.used[host]
-        for i in range(3):
+        for i in range(4):
             used[i] -= resources[i]
         return resources
 
@@ -148,10 +166,10 @@ class CapacityLaw:
         """A claim must fit, and a consumer holds a host's resources once."""
         if record.host in self.held[record.consumer]:
             raise LawViolation("one claim per consumer and host", f"{record.consumer} already holds {record.host}")
-        new = (record.vcpus, record.memory_mb, record.disk_gb)
+        new = (record.vcpus, record.memory_mb, record.disk_gb, record.pcpus)
         self._take(record.consumer, record.host, new)
         for amount, used, capacity, name in zip(
-            new, self.used[record.host], self.capacity[record.host], ("VCPU", "MEMORY_MB", "DISK_GB"), strict=True
+            new, self.used[record.host], self.capacity[record.host], _CLASSES, strict=True
         ):
             if amount and used > capacity + 1e-6:
                 raise LawViolation("no host over its capacity", f"{record.host} {name} {used} > {capacity}")

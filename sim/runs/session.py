@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
 from sim import units
 from sim.errors import InputError, Issue
 from sim.eventlog.records import Record
 from sim.model.api.door import ApiAnswer, Call
+from sim.model.flavor import Resources
 from sim.model.server import Server
 from sim.runs.engine import finish
 from sim.runs.result import Result
@@ -224,11 +224,13 @@ class Session:
         """What has happened so far as a result, its laws checked."""
         return finish(self._simulation, partial=False, checkers=True)
 
-    def _named(self, held: Mapping[int, tuple[int, int, int]]) -> dict[str, dict[str, int]]:
-        return {
-            self._cloud.hosts.names[host]: dict(zip(("VCPU", "MEMORY_MB", "DISK_GB"), amounts, strict=True))
-            for host, amounts in held.items()
-        }
+    def _named(self, held: Mapping[int, Resources]) -> dict[str, dict[str, int]]:
+        named: dict[str, dict[str, int]] = {}
+        for host, (vcpus, memory_mb, disk_gb, pcpus, _) in held.items():
+            amounts = named[self._cloud.hosts.names[host]] = {"VCPU": vcpus, "MEMORY_MB": memory_mb, "DISK_GB": disk_gb}
+            if pcpus:
+                amounts["PCPU"] = pcpus
+        return named
 
     def _find(self, name: str) -> Server:
         found = self._cloud.db.servers.get(name)

@@ -45,7 +45,8 @@ def _host_patterns(checked: Checked) -> bool:
         except ValueError as error:
             checked.error((*path, "name"), *parts_of(error))
             continue
-        texts = [("rack", entry.rack), ("zone", entry.zone), *(("aggregates", name) for name in entry.aggregates)]
+        texts = [("rack", entry.rack), ("zone", entry.zone), ("address", entry.address)]
+        texts += [("aggregates", name) for name in entry.aggregates]
         for field, text in texts:
             try:
                 pattern.uses(text or "")
@@ -59,6 +60,9 @@ def _host_patterns(checked: Checked) -> bool:
             )
         if entry.reserved_vcpus >= entry.vcpus:
             checked.error((*path, "reserved_vcpus"), f"all {entry.vcpus} vcpus are reserved", "reserve fewer")
+        elif entry.reserved_vcpus and entry.reserved_vcpus + entry.pinned_vcpus > entry.vcpus:
+            left = f"{entry.vcpus} vcpus less {entry.pinned_vcpus} pinned_vcpus"
+            checked.error((*path, "reserved_vcpus"), f"{entry.reserved_vcpus} of {left}", "reserve fewer")
         if entry.reserved_memory is not None and entry.reserved_memory >= entry.memory:
             checked.error(
                 (*path, "reserved_memory"), "all memory is reserved", f"less than {units.format_bytes(entry.memory)}"

@@ -18,7 +18,9 @@ class HostRow(NamedTuple):
     name: str
     rack: str
     zone: str
+    address: str | None
     vcpus: int
+    """Shared ones (VCPU), without ``pinned_vcpus``."""
     memory_mb: int
     disk_gb: int
     reserved_vcpus: int
@@ -106,10 +108,10 @@ def expand_hosts(cloud: CloudSpec, options: NovaOptions | None = None) -> list[H
     for entry in cloud.hosts:
         pattern = compile_pattern(entry.name)
         racks, racks_used = _racks(entry, pattern, racks_used)
-        entry_zones = _column(pattern, entry.zone)
+        entry_zones, addresses = _column(pattern, entry.zone), _column(pattern, entry.address)
         own = [_column(pattern, name) for name in entry.aggregates]
         tail = (
-            entry.vcpus, entry.memory // MIB, entry.disk // GIB,
+            entry.vcpus - entry.pinned_vcpus, entry.memory // MIB, entry.disk // GIB,
             entry.reserved_vcpus or reserved_cpus,
             reserved_mb if entry.reserved_memory is None else entry.reserved_memory // MIB,
             reserved_gb if entry.reserved_disk is None else entry.reserved_disk // GIB,
@@ -123,7 +125,7 @@ def expand_hosts(cloud: CloudSpec, options: NovaOptions | None = None) -> list[H
             joined.update(dict.fromkeys(members.get(name, ()), 0))
             zone = entry_zones[position] or next((zones[one] for one in joined if one in zones), None) or default_zone
             places = tuple(sorted(joined, key=lambda one: order.get(one, len(order))))
-            rows.append(HostRow(name, racks[position], zone, *tail, places, *end))
+            rows.append(HostRow(name, racks[position], zone, addresses[position], *tail, places, *end))
     return rows
 
 

@@ -70,7 +70,10 @@ class HostSpec(Spec):
     """Instead of ``rack``: this many consecutive hosts share a rack (``rack-001``, ``rack-002``, …)."""
     zone: str | None = None
     """Availability zone; None is Nova's ``default_availability_zone``."""
+    address: str | None = None
+    """IP address, for the hint ``build_near_host_ip``; may use the pattern's placeholders: ``"10.0.{r}.{c}"``."""
     vcpus: Whole = Field(ge=1)
+    """Host CPUs that guests may use."""
     memory: Bytes
     disk: Bytes
     reserved_vcpus: Whole = Field(default=0, ge=0)
@@ -86,8 +89,9 @@ class HostSpec(Spec):
     aggregates: tuple[str, ...] = ()
     traits: tuple[str, ...] = ()
     numa_nodes: Whole = Field(default=1, ge=1)
+    """CPUs and memory are shared evenly by them; guests with NUMA nodes (``hw:numa_nodes``, pinning) need room there."""
     pinned_vcpus: Whole = Field(default=0, ge=0)
-    """How many host CPUs are set aside for pinned guests (PCPU)."""
+    """How many of ``vcpus`` are set aside for pinned guests (PCPU, never overcommitted); the rest are shared (VCPU)."""
     hypervisor_type: str = "QEMU"
     hypervisor_version: Whole = 8002000
     service_version: Whole | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from sim.eventlog import records
@@ -10,6 +11,7 @@ from sim.model.aggregate import Aggregate, ServerGroup
 from sim.model.flavor import Flavor
 from sim.model.migration_record import MigrationRecord
 from sim.model.network.topology import Topology
+from sim.model.placement import Consumer
 from sim.model.server import Server
 from sim.scenario.expand import HostRow
 
@@ -21,6 +23,12 @@ def hosts(rows: Sequence[HostRow]) -> records.HostsPresent:
         "reserved_vcpus", "reserved_memory_mb", "reserved_disk_gb", "power",
     )  # fmt: skip
     return records.HostsPresent(0.0, *([getattr(row, column) for row in rows] for column in columns))
+
+
+def dedicated(rows: Sequence[HostRow]) -> records.DedicatedPresent | None:
+    """Hosts with CPUs for pinned guests; None if there are none."""
+    some = [row for row in rows if row.pinned_vcpus]
+    return records.DedicatedPresent(0.0, [r.name for r in some], [r.pinned_vcpus for r in some]) if some else None
 
 
 def aggregates(found: Iterable[Aggregate], names: Sequence[str]) -> records.AggregatesPresent:
@@ -51,6 +59,22 @@ def groups(found: Mapping[str, ServerGroup]) -> records.GroupsPresent:
     )
 
 
+def holdings(
+    servers: Iterable[Server], moves: Iterable[MigrationRecord], names: Sequence[str]
+) -> records.HoldingsPresent | None:
+    """Consumers that hold other amounts than their flavor's columns say (disk aside); None if there are none."""
+    rows: list[tuple[Any, ...]] = []
+    consumers: Iterator[tuple[Consumer, Flavor]] = chain(
+        ((server, server.flavor) for server in servers), ((move, move.old_flavor) for move in moves)
+    )
+    for consumer, flavor in consumers:
+        for host, held in consumer.held.items():
+            if held.pcpus or held.vcpus != flavor.vcpus or held.memory_mb != flavor.memory_mb:
+                rows.append((consumer.consumer, names[host], *held[:4]))
+    columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
+    return records.HoldingsPresent(0.0, *columns) if rows else None
+
+
 def migrations(found: Iterable[MigrationRecord], names: Sequence[str]) -> records.MigrationsPresent:
     """Migration records that wait for confirm or revert."""
     rows = []
@@ -67,7 +91,7 @@ def migrations(found: Iterable[MigrationRecord], names: Sequence[str]) -> record
 
 def servers(found: Iterable[Server], names: Sequence[str]) -> records.ServersPresent:
     """All servers. What they hold is what placement says they hold on their own host."""
-    columns: tuple[list[object], ...] = tuple([] for _ in range(12))
+    columns: tuple[list[Any], ...] = tuple([] for _ in range(12))
     appends = [column.append for column in columns]
     for server in found:
         host = server.host

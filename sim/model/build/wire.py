@@ -67,12 +67,19 @@ def build(scenario: Scenario, seed: int, env: simpy.Environment, log: EventLog, 
     log.append(records.RunStarted(0.0, scenario.name, digest(scenario), seed, options.in_force()))
     names = cloud.hosts.names
     log.append(present.hosts(rows))
+    dedicated = present.dedicated(rows)
+    if dedicated is not None:
+        log.append(dedicated)
     log.append(present.aggregates(cloud.aggregates.values(), names))
     log.append(present.flavors(cloud.flavors.values()))
     log.append(present.links(cloud.topology))
     _servers(cloud, spec, rows, view)
     log.append(present.servers(cloud.db.servers.values(), names))
     log.append(present.migrations(cloud.db.migrations, names))
+    if any(f.extra_specs for f in cloud.flavors.values()) or any(i.properties for i in cloud.glance.values()):
+        holdings = present.holdings(cloud.db.servers.values(), cloud.db.migrations, names)
+        if holdings is not None:
+            log.append(holdings)
     log.append(present.groups(cloud.groups))
     for host, row in enumerate(rows):
         if row.service.status == "disabled" or row.service.forced_down or row.service.state == "down" or row.slow != 1:
@@ -90,6 +97,7 @@ def _passive(cloud: Cloud, spec: CloudSpec, rows: Sequence[HostRow]) -> None:
     hosts.hypervisor_version = np.array([r.hypervisor_version for r in rows], dtype=np.int64)
     hosts.service_version = [SERVICE_VERSION if r.service_version is None else r.service_version for r in rows]
     hosts.traits = [frozenset(r.traits) for r in rows]
+    hosts.addresses = [r.address for r in rows]
     hosts.fails = [frozenset(r.fails) for r in rows]
     hosts.slow = [r.slow for r in rows]
     interval = float(cloud.options["DEFAULT.report_interval"])
@@ -100,6 +108,8 @@ def _passive(cloud: Cloud, spec: CloudSpec, rows: Sequence[HostRow]) -> None:
         reserved=[[r.reserved_vcpus for r in rows], [r.reserved_memory_mb for r in rows],
                   [r.reserved_disk_gb for r in rows]],
         ratio=[[r.cpu_ratio for r in rows], [r.ram_ratio for r in rows], [r.disk_ratio for r in rows]],
+        pinned=[r.pinned_vcpus for r in rows], numa_nodes=[r.numa_nodes for r in rows],
+        pack_nodes=bool(cloud.options["compute.packing_host_numa_cells_allocation_strategy"]),
     )  # fmt: skip
     cloud.db = Database(cloud.env, cloud.log, hosts)
     members: dict[str, list[int]] = {}

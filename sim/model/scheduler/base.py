@@ -79,7 +79,7 @@ class HostWeigher(ABC):
     multiplier: ClassVar[float] = 1.0
     """Where :attr:`option` is empty."""
     option: ClassVar[str] = ""
-    """Option of ``[filter_scheduler]`` that holds the multiplier; an aggregate's metadata may overrule it by that name."""
+    """Option of ``[filter_scheduler]`` that holds the multiplier; aggregates' metadata of that name overrule it."""
     sign: ClassVar[float] = 1.0
     """Taken into the multiplier."""
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from sim.model.exceptions import NoValidHost
 from sim.model.flavor import Resources
-from sim.model.scheduler.image_properties import properties_of, required_traits
+from sim.model.image_properties import properties_of, required_traits
+from sim.model.needs import unknown_classes
 from sim.model.scheduler.request import SchedulerRequest
 from sim.model.scheduler.view import HostKind, Mask, View, metadata_of
 
@@ -17,7 +18,8 @@ _KEPT = 128
 """So many sizes and so many signatures are kept, then all are forgotten."""
 _FEW = 64
 """More changed hosts than these, and the whole column is made anew."""
-_TENANT = "filter_tenant_id"
+_TENANT, _TRAIT = "filter_tenant_id", "trait:"
+_THREADS = ("require", "isolate")
 _UNLIMITED = ("group", "same_host", "different_host")
 """Hints with which Nova wants all candidates."""
 _IMAGE_TRAITS = {
@@ -44,13 +46,18 @@ class _Fit:
         self.position = journal.position
         if changed is None or len(changed) > _FEW:
             self.mask[:] = True
-            for i, amount in enumerate(self.resources):
+            for i, amount in enumerate(self.resources[:4]):
                 if amount:
                     self.mask &= (placement.free[i] >= amount) & (placement.total[i] >= amount)
         else:
             for host in changed:
                 self.mask[host] = placement.fits(host, self.resources)
         return self.mask
+
+
+def unpinned(request: SchedulerRequest) -> Resources:
+    """The request as Nova asks it a second time, for hosts that do not count CPUs for pinned guests of their own."""
+    return request.resources._replace(vcpus=request.flavor.vcpus, pcpus=0)
 
 
 class Candidates:
@@ -64,6 +71,7 @@ class Candidates:
         self._tenants_must = bool(options["scheduler.placement_aggregate_required_for_tenants"])
         self._isolated = bool(options["scheduler.enable_isolated_aggregate_filtering"])
         self._image_traits = bool(options["scheduler.image_metadata_prefilter"])
+        self._unpinned = not options["workarounds.disable_fallback_pcpu_query"]
         self._fits: dict[Resources, _Fit] = {}
         self._rules: dict[tuple[object, ...], Mask | None] = {}
         self._version = view.version
@@ -74,13 +82,11 @@ class Candidates:
         Raises NoValidHost where Nova's request filters refuse.
         """
         view = self._view
-        fit = self._fits.get(request.resources)
-        if fit is None:
-            if len(self._fits) >= _KEPT:
-                self._fits.clear()
-            fit = self._fits[request.resources] = _Fit(view, request.resources)
+        fits = self._fit(request.resources)
+        if request.resources.pcpus and self._unpinned:
+            fits = fits | self._fit(unpinned(request))
         # Placement leaves out disabled hosts by their trait.
-        offered: Mask = np.greater(fit.update(view), view.hosts.disabled)
+        offered: Mask = np.greater(fits, view.hosts.disabled)
         rule = self._rule(request)
         if rule is not None:
             offered &= rule
@@ -92,6 +98,22 @@ class Candidates:
         if request.group is not None or any(hint in request.hints for hint in _UNLIMITED):
             return offered, len(offered)
         return self._cut(offered)
+
+    def claims(self, request: SchedulerRequest, host: int) -> Resources:
+        """What is claimed on a host that was offered: pinned CPUs, or shared ones where those are too few."""
+        wanted = request.resources
+        if not (wanted.pcpus and self._unpinned) or self._view.placement.fits(host, wanted):
+            return wanted
+        return unpinned(request)
+
+    def _fit(self, resources: Resources) -> Mask:
+        """Hosts where so much fits, up to date: not to be written."""
+        fit = self._fits.get(resources)
+        if fit is None:
+            if len(self._fits) >= _KEPT:
+                self._fits.clear()
+            fit = self._fits[resources] = _Fit(self._view, resources)
+        return fit.update(self._view)
 
     def _cut(self, offered: Mask) -> tuple[Mask, int]:
         """Only the first ``max_placement_results``."""
@@ -127,6 +149,8 @@ class Candidates:
         return mask
 
     def _make_rule(self, request: SchedulerRequest) -> Mask | None:
+        if unknown_classes(request.flavor):
+            return np.zeros(len(self._view.hosts), dtype=bool)
         required, forbidden = self.traits(request)
         tenant = self._tenant_aggregates(request) if self._tenants else []
         zoned = self._zone_is_an_aggregate(request.az)
@@ -144,11 +168,13 @@ class Candidates:
 
     def traits(self, request: SchedulerRequest) -> tuple[frozenset[str], frozenset[str]]:
         """Traits that the flavor and the image require, and that they forbid."""
-        required, forbidden = [], []
-        for key, value in request.flavor.extra_specs.items():
-            if key.startswith("trait:"):
-                (required if value == "required" else forbidden).append(key.removeprefix("trait:"))
-        required += required_traits(request.image)
+        specs = request.flavor.extra_specs
+        stated = {key.removeprefix(_TRAIT): value for key, value in specs.items() if key.startswith(_TRAIT)}
+        forbidden = [trait for trait, value in stated.items() if value == "forbidden"]
+        required = [trait for trait in stated if trait not in forbidden] + required_traits(request.image)
+        threads = specs.get("hw:cpu_thread_policy") or properties_of(request.image).get("hw_cpu_thread_policy")
+        if threads in _THREADS:
+            (required if threads == "require" else forbidden).append("HW_CPU_HYPERTHREADING")
         if self._image_traits:
             image = properties_of(request.image)
             for key, prefix in _IMAGE_TRAITS.items():

@@ -9,8 +9,8 @@ _NUMBERS: dict[str, Callable[[float, float], bool]] = {
     "=": operator.ge, "==": operator.eq, "!=": operator.ne, ">=": operator.ge, "<=": operator.le,
 }  # fmt: skip
 _TEXTS: dict[str, Callable[[str, str], bool]] = {
-    "s==": operator.eq, "s!=": operator.ne, "s<": operator.lt, "s<=": operator.le, "s>": operator.gt, "s>=": operator.ge,
-    "<in>": operator.contains,
+    "s==": operator.eq, "s!=": operator.ne, "s<": operator.lt, "s<=": operator.le, "s>": operator.gt,
+    "s>=": operator.ge, "<in>": operator.contains,
 }  # fmt: skip
 
 

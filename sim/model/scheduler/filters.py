@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
-from typing import Any
 
 import numpy as np
 
 from sim.model.scheduler.base import HostFilter
 from sim.model.scheduler.extra_specs import matches
 from sim.model.scheduler.request import SchedulerRequest
-from sim.model.scheduler.view import Column, Mask, View
+from sim.model.scheduler.view import LIVE_COLUMNS, Column, Mask, View
 
 
 class AllHostsFilter(HostFilter):
@@ -34,19 +33,20 @@ class ComputeFilter(HostFilter):
 class ComputeCapabilitiesFilter(HostFilter):
     """Extra specs about the host itself: ``capabilities:hypervisor_version``, or plain ``hypervisor_type``."""
 
+    def key(self, request: SchedulerRequest) -> Hashable | None:
+        """The flavor, where its extra specs look at nothing that changes from decision to decision."""
+        specs = request.flavor.extra_specs
+        if not specs or any(name in LIVE_COLUMNS for name, _, _ in _capabilities(specs)):
+            return None
+        return request.flavor
+
     def mask(self, request: SchedulerRequest) -> Mask | None:
         """Hosts that have what the flavor's extra specs want of them."""
-        specs = request.flavor.extra_specs
-        if not specs:
-            return None
         found: Mask | None = None
-        for key, wanted in specs.items():
-            scope, colon, rest = key.partition(":")
-            if colon and scope != "capabilities":
-                continue
-            column = self.view.column(rest if colon else key)
+        for name, wanted, stated in _capabilities(request.flavor.extra_specs):
+            column = self.view.column(name)
             if column is None:
-                if colon:
+                if stated:
                     return np.zeros(len(self.view.hosts), dtype=bool)
                 continue
             ok = _matching(column, wanted)
@@ -54,11 +54,20 @@ class ComputeCapabilitiesFilter(HostFilter):
         return found
 
 
+def _capabilities(specs: Mapping[str, str]) -> Iterator[tuple[str, str, bool]]:
+    """What extra specs want of hosts: name, value wanted, and whether the name is surely one of a host's."""
+    for key, wanted in specs.items():
+        scope, colon, rest = key.partition(":")
+        if not colon:
+            yield key, wanted, False
+        elif scope == "capabilities":
+            yield rest, wanted, True
+
+
 def _matching(column: Column, wanted: str) -> Mask:
-    """Where a column is what an extra spec wants, each different value looked at once."""
-    values, inverse = np.unique(column, return_inverse=True)
-    verdicts = np.array([matches(str(value), wanted) for value in values.tolist()], dtype=bool)
-    return np.asarray(verdicts[inverse])
+    """Where a column is what an extra spec wants, each different value looked at once; unknown values never are."""
+    verdicts = {value: value is not None and matches(str(value), wanted) for value in set(column.tolist())}
+    return np.array([verdicts[value] for value in column.tolist()], dtype=np.bool_)
 
 
 class ServerGroupAntiAffinityFilter(HostFilter):
@@ -124,13 +133,19 @@ def _hosts_of(view: View, servers: str | Sequence[str] | None) -> list[int] | No
 class SimpleCIDRAffinityFilter(HostFilter):
     """Only hosts with an address near that of the hint ``build_near_host_ip`` (``cidr``, ``/24``)."""
 
+    def key(self, request: SchedulerRequest) -> Hashable | None:
+        """The two hints, if there are any."""
+        near = request.hint("build_near_host_ip")
+        return f"{near}{request.hint('cidr')}" if near else None
+
     def mask(self, request: SchedulerRequest) -> Mask | None:
         """Hosts with addresses in that network; a host without a known address is in none."""
-        near = request.hints.get("build_near_host_ip")
+        near = request.hint("build_near_host_ip")
         if not near:
             return None
-        network = ip_network(f"{near}{request.hints.get('cidr', '/24')}", strict=False)
-        return np.array([bool(text) and ip_address(text) in network for text in self.view.hosts.addresses], dtype=bool)
+        network = ip_network(f"{near}{request.hint('cidr') or '/24'}", strict=False)
+        addresses = self.view.hosts.addresses
+        return np.array([text is not None and ip_address(text) in network for text in addresses], dtype=np.bool_)
 
 
 class IoOpsFilter(HostFilter):
@@ -200,6 +215,15 @@ class MetricsFilter(AllHostsFilter):
     """Hosts that report the metrics of ``[metrics] weight_setting``: none are asked for here."""
 
 
+class NUMATopologyFilter(HostFilter):
+    """Only hosts whose NUMA nodes have room for each of the guest's."""
+
+    def mask(self, request: SchedulerRequest) -> Mask | None:
+        """Hosts with room, within the allocation ratios."""
+        nodes = request.resources.nodes
+        return self.view.placement.numa.fits(nodes) if nodes else None
+
+
 class PciPassthroughFilter(HostFilter):
     """Hosts have no PCI devices to give away: a flavor that wants one fits nowhere."""
 
@@ -208,65 +232,3 @@ class PciPassthroughFilter(HostFilter):
         if "pci_passthrough:alias" not in request.flavor.extra_specs:
             return None
         return np.zeros(len(self.view.hosts), dtype=bool)
-
-
-class JsonFilter(HostFilter):
-    """Hosts for which the query in the hint ``query`` is true: ``[">=", "$free_ram_mb", 1024]``."""
-
-    def mask(self, request: SchedulerRequest) -> Mask | None:
-        """Each host's values put into the query."""
-        text = request.hints.get("query")
-        if not text:
-            return None
-        query = json_of(text)
-        names = sorted({name for name in _variables(query) if self.view.column(name) is not None})
-        columns = [_listed(self.view.column(name)) for name in names]
-        rows = zip(*columns, strict=True) if columns else [()] * len(self.view.hosts)
-        return np.array([_truth(query, dict(zip(names, row, strict=True))) for row in rows], dtype=bool)
-
-
-def json_of(text: Any) -> Any:
-    """The query, which may come as text or taken apart already."""
-    import json
-
-    return json.loads(text) if isinstance(text, str) else text
-
-
-def _listed(column: Column | None) -> list[Any]:
-    return [] if column is None else column.tolist()
-
-
-def _variables(query: Any) -> list[str]:
-    if isinstance(query, list):
-        return [name for part in query for name in _variables(part)]
-    return [query[1:]] if isinstance(query, str) and query.startswith("$") else []
-
-
-def _truth(query: Any, values: Mapping[str, Any]) -> bool:
-    result = _value(query, values) if query else True
-    return any(result) if isinstance(result, list) else bool(result)
-
-
-def _value(query: list[Any], values: Mapping[str, Any]) -> Any:
-    """What a query comes to. An argument that is unknown is left out, as Nova leaves it out."""
-    operation, *rest = query
-    arguments: list[Any] = []
-    for part in rest:
-        value: Any = part
-        if isinstance(part, list):
-            value = _value(part, values) if part else True
-        elif isinstance(part, str):
-            value = values.get(part[1:]) if part.startswith("$") else part or None
-        if value is not None:
-            arguments.append(value)
-    if operation == "not":
-        return [not argument for argument in arguments]
-    if operation in {"or", "and"}:
-        return any(arguments) if operation == "or" else all(arguments)
-    if len(arguments) < 2:
-        return False
-    first, others = arguments[0], arguments[1:]
-    if operation == "in":
-        return first in others
-    compare = {"=": first.__eq__, "<": first.__lt__, ">": first.__gt__, "<=": first.__le__, ">=": first.__ge__}
-    return all(compare[operation](other) is True for other in others)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from sim.model.scheduler import image_properties
+from sim.model import image_properties
 from sim.model.scheduler.base import KindFilter
 from sim.model.scheduler.extra_specs import matches
 from sim.model.scheduler.request import SchedulerRequest
@@ -103,7 +103,7 @@ class AggregateImagePropertiesIsolation(KindFilter):
         return request.image if request.image is not None and request.image.properties else None
 
     def passes(self, kind: HostKind, request: SchedulerRequest) -> bool:
-        """Whether nothing that the aggregates say contradicts the image. Keys outside the namespace are not looked at."""
+        """Whether nothing that the aggregates say, within the namespace, contradicts the image."""
         found = image_properties.properties_of(request.image)
         return all(
             not found.get(key) or found[key] in values

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from sim.errors import InputError, Issue
 from sim.model.scheduler import filters, filters_by_kind
 from sim.model.scheduler.base import HostFilter, HostWeigher
-from sim.model.scheduler.view import Options
+from sim.model.scheduler.json_filter import JsonFilter
+from sim.model.scheduler.view import Options, View
 from sim.model.scheduler.weighers import ALL_WEIGHERS, EQUAL_WEIGHERS, WEIGHERS
 
 FILTER_GROUP, WEIGHER_GROUP = "novasim.filters", "novasim.weighers"
 """Groups of entry points for own filters and weighers."""
 ALL_FILTERS = "nova.scheduler.filters.all_filters"
+FilterClass = Callable[[View], HostFilter]
+WeigherClass = Callable[[View], HostWeigher]
 _MODULES = {
     "affinity_filter": (
         filters.DifferentHostFilter, filters.SameHostFilter, filters.SimpleCIDRAffinityFilter,
@@ -35,100 +38,99 @@ _MODULES = {
     "image_props_filter": (filters_by_kind.ImagePropertiesFilter,),
     "io_ops_filter": (filters.IoOpsFilter, filters.AggregateIoOpsFilter),
     "isolated_hosts_filter": (filters.IsolatedHostsFilter,),
-    "json_filter": (filters.JsonFilter,),
+    "json_filter": (JsonFilter,),
     "metrics_filter": (filters.MetricsFilter,),
     "num_instances_filter": (filters.NumInstancesFilter, filters.AggregateNumInstancesFilter),
+    "numa_topology_filter": (filters.NUMATopologyFilter,),
     "pci_passthrough_filter": (filters.PciPassthroughFilter,),
     "type_filter": (filters_by_kind.AggregateTypeAffinityFilter,),
 }  # fmt: skip
-FILTERS: Mapping[str, type[HostFilter]] = {
+FILTERS: Mapping[str, FilterClass] = {
     f"nova.scheduler.filters.{module}.{kind.__name__}": kind for module, kinds in _MODULES.items() for kind in kinds
 }
 """By the path that Nova's ``available_filters`` would name them with."""
-_Kind = TypeVar("_Kind", HostFilter, HostWeigher)
 
 
-def filter_classes(options: Options) -> list[type[HostFilter]]:
+def filter_classes(options: Options) -> list[FilterClass]:
     """The classes of ``enabled_filters``, in order. InputError with all that cannot be used."""
-    issues: list[Issue] = []
-    available = _available(options, issues)
-    chosen: list[type[HostFilter]] = []
-    option = "filter_scheduler.enabled_filters"
-    for name in options[option]:
-        found = available.get(name)
-        if found is None:
-            found = _own(name, HostFilter, FILTER_GROUP, option, sorted(available), issues)
+    loader = _Loader(options)
+    available = loader.available_filters()
+    chosen: list[FilterClass] = []
+    for name in loader.names("enabled_filters"):
+        found = available.get(name) or loader.own(name, FILTER_GROUP, sorted(available))
         if found is not None:
             chosen.append(found)
-    if issues:
-        raise InputError(issues)
+    loader.done()
     return chosen
 
 
-def weigher_classes(options: Options) -> list[type[HostWeigher]]:
+def weigher_classes(options: Options) -> list[WeigherClass]:
     """The classes of ``weight_classes``, in order. InputError with all that cannot be used."""
-    issues: list[Issue] = []
-    chosen: list[type[HostWeigher]] = []
-    option = "filter_scheduler.weight_classes"
+    loader = _Loader(options)
+    chosen: list[WeigherClass] = []
     known = sorted({ALL_WEIGHERS, *WEIGHERS, *EQUAL_WEIGHERS})
-    for name in options[option]:
+    for name in loader.names("weight_classes"):
         if name == ALL_WEIGHERS:
             chosen.extend(WEIGHERS.values())
         elif name in WEIGHERS:
             chosen.append(WEIGHERS[name])
         elif name not in EQUAL_WEIGHERS:
-            found = _own(name, HostWeigher, WEIGHER_GROUP, option, known, issues)
+            found = loader.own(name, WEIGHER_GROUP, known)
             if found is not None:
                 chosen.append(found)
-    if issues:
-        raise InputError(issues)
+    loader.done()
     return list(dict.fromkeys(chosen))
 
 
-def _available(options: Options, issues: list[Issue]) -> dict[str, type[HostFilter]]:
-    """Class name → class, of all that ``available_filters`` names."""
-    option = "filter_scheduler.available_filters"
-    found: list[type[HostFilter]] = []
-    for name in options[option]:
-        if name == ALL_FILTERS:
-            found.extend(FILTERS.values())
-        elif name in FILTERS:
-            found.append(FILTERS[name])
-        else:
-            own = _own(name, HostFilter, FILTER_GROUP, option, [ALL_FILTERS, *FILTERS], issues)
-            if own is not None:
-                found.append(own)
-    return {kind.__name__: kind for kind in found}
+class _Loader:
+    """Finds classes, and gathers what is wrong."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._option = ""
+        self._issues: list[Issue] = []
+
+    def names(self, key: str) -> list[str]:
+        """The names in an option of ``[filter_scheduler]``; issues from now on are about it."""
+        self._option = f"filter_scheduler.{key}"
+        return list(self._options[self._option])
+
+    def done(self) -> None:
+        """Raise InputError if anything was wrong."""
+        if self._issues:
+            raise InputError(self._issues)
+
+    def available_filters(self) -> dict[str, Any]:
+        """Class name → class, of all that ``available_filters`` names."""
+        found: list[Any] = []
+        for name in self.names("available_filters"):
+            if name == ALL_FILTERS:
+                found.extend(FILTERS.values())
+            else:
+                found.append(FILTERS.get(name) or self.own(name, FILTER_GROUP, [ALL_FILTERS, *FILTERS]))
+        return {kind.__name__: kind for kind in found if kind is not None}
+
+    def own(self, name: str, group: str, known: Sequence[str]) -> Any:
+        """An own class by entry point or path; None, and an issue, if there is none or it is of no use."""
+        base = HostFilter if group == FILTER_GROUP else HostWeigher
+        points = {point.name: point for point in entry_points(group=group)}
+        if name not in points and ".py:" not in name:
+            names = ", ".join([*known, *points])
+            return self._issue(f"{name!r} is not known", f"known are {names}, or path/to/file.py:Class")
+        try:
+            found = points[name].load() if name in points else _from_file(name)
+        except Exception as error:
+            return self._issue(f"{name!r} cannot be loaded: {error}", f"name a class derived from {base.__name__}")
+        if not inspect.isclass(found) or not issubclass(found, base) or inspect.isabstract(found):
+            return self._issue(f"{name!r} is no {base.__name__}", "derive it, and define what it must")
+        return found
+
+    def _issue(self, what: str, right: str) -> None:
+        self._issues.append(Issue(self._option, what, right))
 
 
-# --- own ones ---------------------------------------------------------------------------------------------------------
-
-
-def _own(
-    name: str, base: type[_Kind], group: str, option: str, known: Sequence[str], issues: list[Issue]
-) -> type[_Kind] | None:
-    """An own class by entry point or path; None, and an issue, if there is none or it is of no use."""
-    points = {point.name: point for point in entry_points(group=group)}
-    try:
-        if name in points:
-            found = points[name].load()
-        elif ".py:" in name:
-            found = _from_file(name)
-        else:
-            names = _listed([*known, *points])
-            issues.append(Issue(option, f"{name!r} is not known", f"known are {names}, or path/to/file.py:Class"))
-            return None
-    except Exception as error:
-        issues.append(Issue(option, f"{name!r} cannot be loaded: {error}", f"name a class derived from {base.__name__}"))
-        return None
-    if not (inspect.isclass(found) and issubclass(found, base)) or inspect.isabstract(found):
-        issues.append(Issue(option, f"{name!r} is no {base.__name__}", "derive it, and define what it must"))
-        return None
-    return found
-
-
-def _from_file(name: str) -> object:
-    """The class of ``path/to/file.py:Class``. Raises whatever the file raises, or a ValueError that says what is wrong."""
+def _from_file(name: str) -> Any:
+    """The class of ``path/to/file.py:Class``. Raises what the file raises, or a ValueError that says what is wrong."""
     file, _, kind = name.rpartition(":")
     path = Path(file)
     if not path.is_file():
@@ -141,7 +143,3 @@ def _from_file(name: str) -> object:
     if not hasattr(module, kind):
         raise ValueError(f"{file} has no class {kind}")
     return getattr(module, kind)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)

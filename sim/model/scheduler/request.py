@@ -90,6 +90,11 @@ class SchedulerRequest:
             attempt=attempt,
         )  # fmt: skip
 
+    def hint(self, name: str) -> Any:
+        """A scheduler hint; what stands alone in a list is given by itself, as Nova gives it. None if there is none."""
+        value = self.hints.get(name)
+        return value[0] if isinstance(value, list) and len(value) == 1 else value
+
 
 class Selection(NamedTuple):
     """What the scheduler chose; the chosen host's resources are claimed."""

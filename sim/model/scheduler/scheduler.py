@@ -5,7 +5,7 @@ A decision takes no simulated time: who asks has spent it already, at a schedule
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -62,9 +62,12 @@ class Scheduler:
                 raise NoValidHost(_NO_HOSTS)
             chosen, others = self._choose(request, mask, end, left, alternates)
         except NovaException as error:
-            self._record(request, offered, left, None, [], error.message)
+            self._log.append(self._record(request, offered, left, reason=error.message))
             raise
-        self._record(request, offered, left, chosen, others, None)
+        names = self.view.hosts.names
+        self._log.append(
+            self._record(request, offered, left, chosen=names[chosen], alternates=[names[host] for host in others])
+        )
         return Selection(chosen, others, offered, left, self._decisions)
 
     # --- which hosts may be used
@@ -128,7 +131,7 @@ class Scheduler:
         placement = self.view.placement
         passed: list[int] = []
         for host in order:
-            if placement.claim(request.consumer, host, request.resources):
+            if placement.claim(request.consumer, host, self._candidates.claims(request, host)):
                 break
             passed.append(host)
         else:
@@ -150,13 +153,10 @@ class Scheduler:
             )
 
     def _record(
-        self, request: SchedulerRequest, offered: int, left: int, chosen: int | None, others: list[int],
-        reason: str | None,
-    ) -> None:  # fmt: skip
-        names = self.view.hosts.names
-        self._log.append(
-            records.Decision(
-                self._clock.now, self._decisions, request.request, request.server.name, offered, left,
-                None if chosen is None else names[chosen], [names[host] for host in others], request.attempt, reason,
-            )
+        self, request: SchedulerRequest, offered: int, left: int, *, chosen: str | None = None,
+        alternates: Sequence[str] = (), reason: str | None = None,
+    ) -> records.Decision:  # fmt: skip
+        return records.Decision(
+            self._clock.now, self._decisions, request.request, request.server.name, offered, left, chosen,
+            list(alternates), request.attempt, reason,
         )  # fmt: skip

@@ -83,16 +83,23 @@ class View:
         """By name."""
         self.on_host = on_host
         """Host → its servers by name."""
+        self.free_vcpus: Column = placement.spare[0]
+        self.free_memory_mb: Column = placement.spare[1]
+        self.free_disk_gb: Column = placement.spare[2]
+        """What Nova's weighers call free: live columns, (H,) each."""
         self.version = 0
         """Rises with every :meth:`refresh`; masks made under another version are void."""
         self._kinds: list[HostKind] | None = None
         self._kind_of: NDArray[np.intp] = np.zeros(len(hosts), dtype=np.intp)
         self._names: dict[str, str] = {}
+        self._kept: dict[object, Any] = {}
+        """What was worked out of what rarely changes."""
 
     def refresh(self) -> None:
         """What rarely changes has changed."""
         self.version += 1
         self._kinds = None
+        self._kept.clear()
 
     # --- kinds of hosts
 
@@ -135,6 +142,13 @@ class View:
 
         As Nova has it, one value that is no number makes all of that host's values void.
         """
+        asked = (key, default, cast)
+        if asked not in self._kept:
+            self._kept[asked] = self._least(key, default, cast)
+        found: float | Column = self._kept[asked]
+        return found
+
+    def _least(self, key: str, default: float, cast: Callable[[str], float]) -> float | Column:
         if not any(key in aggregate.metadata for aggregate in self.aggregates):
             return default
         found: list[float] = []
@@ -169,27 +183,41 @@ class View:
 
     def column(self, name: str) -> Column | None:
         """A number or text of every host by its name in Nova's host state; None for a name it does not have."""
-        make = _COLUMNS.get(name)
+        if name in STANDING_COLUMNS:
+            if name not in self._kept:
+                self._kept[name] = STANDING_COLUMNS[name](self)
+            column: Column = self._kept[name]
+            return column
+        make = LIVE_COLUMNS.get(name)
         return None if make is None else make(self)
 
 
-_COLUMNS: dict[str, Callable[[View], Column]] = {
-    "host": lambda view: np.array(view.hosts.names, dtype=object),
-    "nodename": lambda view: np.array(view.hosts.names, dtype=object),
-    "hypervisor_hostname": lambda view: np.array(view.hosts.names, dtype=object),
-    "hypervisor_type": lambda view: np.array(view.hosts.hypervisor_type, dtype=object),
+def _texts(values: Sequence[str | None]) -> Column:
+    return np.array(values, dtype=object)
+
+
+STANDING_COLUMNS: dict[str, Callable[[View], Column]] = {
+    "host": lambda view: _texts(view.hosts.names),
+    "nodename": lambda view: _texts(view.hosts.names),
+    "hypervisor_hostname": lambda view: _texts(view.hosts.names),
+    "host_ip": lambda view: _texts(view.hosts.addresses),
+    "hypervisor_type": lambda view: _texts(view.hosts.hypervisor_type),
     "hypervisor_version": lambda view: view.hosts.hypervisor_version,
     "total_usable_ram_mb": lambda view: view.placement.total[1],
     "total_usable_disk_gb": lambda view: view.placement.total[2],
     "vcpus_total": lambda view: view.placement.total[0],
-    "vcpus_used": lambda view: view.placement.used[0] + view.placement.reserved[0],
-    "free_ram_mb": lambda view: view.placement.spare[1].astype(np.int64),
-    "free_disk_mb": lambda view: view.placement.spare[2].astype(np.int64) * 1024,
-    "disk_mb_used": lambda view: (view.placement.used[2] + view.placement.reserved[2]) * 1024,
     "cpu_allocation_ratio": lambda view: view.placement.ratio[0],
     "ram_allocation_ratio": lambda view: view.placement.ratio[1],
     "disk_allocation_ratio": lambda view: view.placement.ratio[2],
+}
+"""Columns that are the same until the next :meth:`View.refresh`."""
+LIVE_COLUMNS: dict[str, Callable[[View], Column]] = {
+    "vcpus_used": lambda view: view.placement.used[0] + view.placement.used[3] + view.placement.reserved[0],
+    "free_ram_mb": lambda view: view.free_memory_mb.astype(np.int64),
+    "free_disk_mb": lambda view: view.free_disk_gb.astype(np.int64) * 1024,
+    "disk_mb_used": lambda view: (view.placement.used[2] + view.placement.reserved[2]) * 1024,
     "num_instances": lambda view: view.hosts.instances,
     "num_io_ops": lambda view: view.hosts.io_ops,
     "failed_builds": lambda view: view.hosts.failed_builds,
 }
+"""Columns that change from decision to decision."""

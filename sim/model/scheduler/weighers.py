@@ -68,7 +68,7 @@ class CPUWeigher(StandingWeigher):
 
     def column(self) -> Column:
         """vCPUs left."""
-        return self.view.placement.spare[0]
+        return self.view.free_vcpus
 
 
 class DiskWeigher(StandingWeigher):
@@ -79,7 +79,7 @@ class DiskWeigher(StandingWeigher):
 
     def column(self) -> Column:
         """GB left."""
-        return self.view.placement.spare[2]
+        return self.view.free_disk_gb
 
 
 class HypervisorVersionWeigher(StandingWeigher):
@@ -164,7 +164,7 @@ class RAMWeigher(StandingWeigher):
 
     def column(self) -> Column:
         """MB left."""
-        return self.view.placement.spare[1]
+        return self.view.free_memory_mb
 
 
 WEIGHERS: dict[str, type[HostWeigher]] = {

@@ -33,11 +33,7 @@ def extremes(column: Column, mask: Mask, weigher: HostWeigher) -> tuple[float, f
         high = high if low is None else max(high, low)
     if low is None:
         bottom = int(column.argmin())
-        if mask[bottom]:
-            low = float(column[bottom])
-        else:
-            low = float((column[mask] if left is None else left).min())
-        low = min(low, high)
+        low = min(high, float(column[bottom] if mask[bottom] else (column[mask] if left is None else left).min()))
     return float(low), float(high)
 
 
