@@ -133,7 +133,10 @@ class _Build:
         self._save((server.task_state,), vm_state="building", task_state="block_device_mapping")
         self._save(("block_device_mapping",), vm_state="building", task_state="spawning")
         image = None if server.boot_from_volume or cloud.shared_storage else server.image
-        if not (yield from cloud.images.fetch(host, image, server, request)):
+        there = yield from cloud.images.fetch(host, image, server, request)
+        if not (yield from order.alive()):
+            raise _DeadError
+        if not there:
             raise NovaException("GlanceConnectionFailed")
         if "build" in cloud.hosts.fails[host]:
             yield from self._spend(timings.claim_failure, "spawn")

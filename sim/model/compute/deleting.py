@@ -71,6 +71,7 @@ class Deleting:
             cloud.groups[server.group].members.remove(server.name)
         unsettled = [move for move in server.migrations if move.status not in _SETTLED]
         cloud.db.delete_server(server, request)
+        cloud.compute.live_migration.guest_gone(server)
         for migration in unsettled:
             self._clean_up(migration, server.host)
 

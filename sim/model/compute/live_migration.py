@@ -53,9 +53,7 @@ class LiveMigrations:
         disk_b = 0.0
         if not cloud.shared_storage and block_migration is not False:
             disk_b = local_disk_b(server)
-        work = migration.work = LiveWork(
-            cloud, ctx, migration, limits=self._limits, slots=slots, disk_b=disk_b
-        )
+        work = migration.work = LiveWork(cloud, ctx, migration, limits=self._limits, slots=slots, disk_b=disk_b)
         try:
             yield from work.run()
         except SourceDiedError:
@@ -74,9 +72,13 @@ class LiveMigrations:
         """All that ran on the host is gone: its copies break off, its queue is empty."""
         self._slots.pop(host, None)
         for server in list(self.cloud.db.on_host.get(host, {}).values()):
-            work = server.migrations[-1].work if server.migrations else None
-            if isinstance(work, LiveWork):
-                work.source_died()
+            self.guest_gone(server)
+
+    def guest_gone(self, server: Server) -> None:
+        """The server's guest is no more: what is copied of it breaks off."""
+        work = server.migrations[-1].work if server.migrations else None
+        if isinstance(work, LiveWork):
+            work.guest_gone()
 
     def host_returned(self, host: int, request: str | None = None) -> None:
         """nova-compute starts again: servers found in the midst of a live migration are freed; claims are not.

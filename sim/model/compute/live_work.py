@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from simpy.events import Event
 
 from sim.eventlog import records
+from sim.model import states
 from sim.model.context import Context
 from sim.model.exceptions import MigrationError, NovaException
 from sim.model.host import UP
@@ -92,7 +93,7 @@ class LiveWork:
         yield from self._check_source()
         if self.aborted:
             outcome = "aborted"
-        elif cloud.hosts.power[self.dest] in _UNREACHABLE:
+        elif self.server.deleted or cloud.hosts.power[self.dest] in _UNREACHABLE:
             outcome = "failed"
         else:
             outcome = yield from self._copy()
@@ -147,9 +148,7 @@ class LiveWork:
         cloud, server = self.cloud, self.server
         env, topology = cloud.env, cloud.flows.topology
         self.tail_s = cloud.streams.draw(cloud.timings.device_state, "device_state", server.name)
-        copy = PreCopy(
-            self.limits.memory(server), self.limits.limits(server, self.source, self.disk_b), self.disk_b
-        )
+        copy = PreCopy(self.limits.memory(server), self.limits.limits(server, self.source, self.disk_b), self.disk_b)
         self.copy, self.began, self.stage = copy, env.now, "copying"
         flow = self.flow = cloud.flows.start(
             copy, self.source, self.dest, label=("live-migration", server.name),
@@ -204,7 +203,8 @@ class LiveWork:
             db.finish_event(server, request, event, refused)
             self._post_failed(refused, 404 if server.deleted else 500)
             return
-        db.save(server, request, host=dest, task_state=None)
+        # Nova asks the hypervisor, and the recorded one says that whatever arrives runs, a paused server too.
+        db.save(server, request, host=dest, task_state=None, power_state=states.RUNNING)
         db.finish_event(server, request, event)
         db.save_migration(self.migration, "completed")
         cloud.placement.release(self.migration, self.source)
@@ -286,8 +286,8 @@ class LiveWork:
             self.aborted = True
         return True
 
-    def source_died(self) -> None:
-        """The guest is gone, so there is nothing more to copy."""
+    def guest_gone(self) -> None:
+        """The guest died with its host or was deleted, so there is nothing more to copy."""
         if self.stage == "copying" and self.copy is not None and self.flow is not None:
             self.cloud.flows.command(self.flow, self.copy.link_lost)
 

@@ -34,8 +34,8 @@ class Building:
     def admit(self, ctx: Context, spec: Mapping[str, Any]) -> list[Server]:
         """The servers of a create request that the door has checked, as rows that wait for a host.
 
-        ``spec`` is the body's ``server`` with ``scheduler_hints`` and ``from_volume``; flavors, images and groups go by name.
-        Servers of a request for several are ``name-1``, ``name-2``, …; a name that was used before gets a number.
+        ``spec`` is the body's ``server`` with ``scheduler_hints`` and ``from_volume``; things go by their names. Servers
+        of a request for several are ``name-1``, ``name-2``, …; a name that was used before gets a number.
         """
         count = max(int(spec.get("min_count", 1)), int(spec.get("max_count", spec.get("min_count", 1))))
         names = [spec["name"]] if count == 1 else [f"{spec['name']}-{number}" for number in range(1, count + 1)]
@@ -84,10 +84,7 @@ class Building:
 
         All servers of a request get hosts, or none. ``force_host`` is not filtered, nor is another one tried after it.
         """
-        cloud, request, first = self.cloud, ctx.request, servers[0]
-        workers = cloud.pools.conductor
-        yield from cloud.stages.worker(workers, "conductor", cloud.timings.conductor, first, request)
-        workers.release()
+        cloud, request = self.cloud, ctx.request
         alternates = 0 if force_host is not None else self._max_attempts - 1
 
         def wanted(server: Server) -> SchedulerRequest:
@@ -98,9 +95,11 @@ class Building:
         try:
             chosen = yield from self._schedule(servers, alternates, wanted, request)
         except NovaException as error:
+            yield from self._work(ctx, servers[0])
             for server in servers:
                 self._bury(ctx, server, error)
             return
+        yield from self._work(ctx, servers[0])
         reschedules = self._max_attempts > 1 and force_host is None
         built = []
         for server, selection in zip(servers, chosen, strict=True):
@@ -114,6 +113,16 @@ class Building:
             cloud.cast(steps, server)
         for _, steps in built[:1]:
             yield from steps
+
+    def _work(self, ctx: Context, server: Server) -> Steps:
+        """A conductor's worker writes what it has to write.
+
+        For new servers that is after the decision, so that another decision may fall between this one and the moment
+        at which the host knows of it.
+        """
+        workers = self.cloud.pools.conductor
+        yield from self.cloud.stages.worker(workers, "conductor", self.cloud.timings.conductor, server, ctx.request)
+        workers.release()
 
     def _schedule(
         self, servers: Sequence[Server], alternates: int, wanted: Any, request: str
@@ -148,9 +157,8 @@ class Building:
 
     def reschedule(self, ctx: Context, server: Server, attempts: Attempts) -> Steps:
         """A build failed: the next alternate that has room, if there may be one."""
-        cloud, workers = self.cloud, self.cloud.pools.conductor
-        yield from cloud.stages.worker(workers, "conductor", cloud.timings.conductor, server, ctx.request)
-        workers.release()
+        cloud = self.cloud
+        yield from self._work(ctx, server)
         if server.deleted:
             return
         attempts.number += 1
@@ -180,9 +188,8 @@ class Building:
 
     def unshelve(self, ctx: Context, server: Server, az: str | None = None, host: int | None = None) -> Steps:
         """A shelved server starts where it is; an offloaded one goes through the scheduler."""
-        cloud, db, request, workers = self.cloud, self.cloud.db, ctx.request, self.cloud.pools.conductor
-        yield from cloud.stages.worker(workers, "conductor", cloud.timings.conductor, server, request)
-        workers.release()
+        cloud, db, request = self.cloud, self.cloud.db, ctx.request
+        yield from self._work(ctx, server)
         if server.deleted:
             return
         if server.vm_state == "shelved":
