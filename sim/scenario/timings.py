@@ -6,6 +6,7 @@ A profile is a YAML file beside this module, with its source and its fit error. 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import resources
 from typing import Annotated, Any
 
@@ -188,6 +189,7 @@ def profile_names() -> list[str]:
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
+@lru_cache
 def load_profile(name: str) -> Timings:
     """The profile of that name; ValueError with the known names if there is none."""
     return Timings.model_validate(_resolved(name))

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conformance.lifecycle_player import play
-
-ORACLE = Path(__file__).parents[3] / "shared" / "oracle"
-FILES = ("lifecycles_lm", "lifecycles_retries", "lifecycles")
+from tests.conformance.recordings import LIVES, rows
 
 
 def cases() -> list[Any]:
-    """Every recorded case; none where there are no recordings."""
-    found = []
-    for name in FILES:
-        path = ORACLE / f"{name}.json"
-        if path.exists():
-            found += [pytest.param(case, id=f"{name}: {case['case']}") for case in json.loads(path.read_text("utf-8"))]
-    return found or [pytest.param(None, marks=pytest.mark.skip("no recordings here"))]
+    """Every recorded case."""
+    return [pytest.param(case, id=f"{name}: {case['case']}") for name in LIVES for case in rows(name)]
 
 
 @pytest.mark.parametrize("case", cases())
@@ -34,7 +25,7 @@ def main() -> None:
     """Print how many recorded cases match, and what differs in the others."""
     total = matched = 0
     for parameter in cases():
-        case = parameter.values[0]
+        case: Any = parameter.values[0]
         total += 1
         try:
             differences = play(case)

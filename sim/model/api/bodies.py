@@ -53,11 +53,13 @@ def _minimum(validator: Any, minimum: Any, instance: Any, schema: Any) -> Any:
         yield from jsonschema.Draft202012Validator.VALIDATORS["minimum"](validator, minimum, number, schema) or ()
 
 
+_Validator: Any = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"minimum": _minimum})
+
+
 class Bodies:
     """Validators by action, made when first asked for, and the right bodies seen so far."""
 
     def __init__(self) -> None:
-        self._class: Any = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"minimum": _minimum})
         self._formats = _checker()
         self._validators: dict[tuple[str, int], Any] = {}
         self._right: set[object] = set()
@@ -80,7 +82,7 @@ class Bodies:
     def _validate(self, spans: Spans, action: str, number: int, body: Any) -> None:
         validator = self._validators.get((action, number))
         if validator is None:
-            validator = self._validators[action, number] = self._class(spans[number][2], format_checker=self._formats)
+            validator = self._validators[action, number] = _Validator(spans[number][2], format_checker=self._formats)
         error = next(validator.iter_errors(body), None)
         if error is None:
             return

@@ -37,7 +37,8 @@ class Lookup:
         """The server, or ApiFault 404."""
         server = self.find(ident)
         if server is None or server.deleted:
-            raise ApiFault(404, f"Instance {ident} could not be found.")
+            shown = ident if server is None else server.uuid
+            raise ApiFault(404, f"Instance {shown} could not be found.")
         return server
 
 

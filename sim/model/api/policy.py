@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from oslo_config import cfg
@@ -34,24 +35,35 @@ class Caller(NamedTuple):
     """Whether the token is for the system instead of a project."""
 
 
+def _enforcer(path: str) -> policy.Enforcer:
+    """Nova's rules with those of the file over them. Raises InputError if the file cannot be used."""
+    conf = cfg.ConfigOpts()
+    conf([], project="novasim", default_config_files=[], default_config_dirs=[])
+    enforcer = policy.Enforcer(conf, policy_file=path)
+    conf.set_override("policy_dirs", [], group="oslo_policy")
+    enforcer.suppress_default_change_warnings = True
+    enforcer.suppress_deprecation_warnings = True
+    enforcer.skip_undefined_check = True
+    enforcer.register_defaults(defaults())
+    try:
+        enforcer.load_rules()
+    except ValueError as error:
+        raise InputError([Issue(path, str(error), 'write lines like "rule": "role:admin"')]) from None
+    return enforcer
+
+
+@lru_cache
+def _novas_own() -> policy.Enforcer:
+    """Nova's rules alone: the same in every run of this process."""
+    return _enforcer(os.devnull)
+
+
 class Policy:
     """Decisions by rule, each made once for the same caller and target."""
 
     def __init__(self, file: str | None) -> None:
         """``file``: an operator's policy.yaml or policy.json. Raises InputError if it cannot be used."""
-        conf = cfg.ConfigOpts()
-        conf([], project="novasim", default_config_files=[], default_config_dirs=[])
-        path = os.devnull if file is None else os.path.abspath(file)
-        self._enforcer = policy.Enforcer(conf, policy_file=path)
-        conf.set_override("policy_dirs", [], group="oslo_policy")
-        self._enforcer.suppress_default_change_warnings = True
-        self._enforcer.suppress_deprecation_warnings = True
-        self._enforcer.register_defaults(defaults())
-        self._enforcer.skip_undefined_check = True
-        try:
-            self._enforcer.load_rules()
-        except ValueError as error:
-            raise InputError([Issue(str(file), str(error), 'write lines like "rule": "role:admin"')]) from None
+        self._enforcer = _novas_own() if file is None else _enforcer(os.path.abspath(file))
         self._known: dict[tuple[str, Caller, str, str], bool] = {}
         self._admins: dict[Caller, bool] = {}
 
