@@ -15,7 +15,7 @@ LIMITLESS = {"driver": "nova.quota.NoopQuotaDriver"}
 
 
 def cloud(hosts: int = 3, servers: int = 1, **more: Any) -> Session:
-    """Servers ``vm1``, … on ``h1``, and other hosts. More: ``options``, ``fails`` and ``memory`` by host, and anything of
+    """Servers ``vm1``, … on ``h1``, other hosts. More: ``options``, ``fails`` and ``memory`` by host, and anything of
     ``cloud``.
 
     ``server`` are further fields of the servers, ``plan`` is a plan, ``seed`` the seed.

@@ -61,7 +61,7 @@ def test_the_image_may_give_its_guests_another_time() -> None:
 
 
 def test_a_guest_that_boots_hears_only_a_signal_that_is_sent_again() -> None:
-    """Signals after 0, 10 and 21 s (libvirt's _clean_shutdown waits 10 s, then 11 s each); the guest hears after 15 s."""
+    """Signals after 0, 10 and 21 s (libvirt waits 10 s, then 11 s each); the guest hears after 15 s."""
     timings = {"profile": "default", "stop": "2 s", "guest_boot": "15 s", "api": "0 s"}
     session = cloud(timings=timings)
     ask(session, "vm1", {"os-stop": None})

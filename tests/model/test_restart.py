@@ -29,7 +29,7 @@ CUT_SHORT: list[tuple[dict[str, Any], str, tuple[str, str | None, int]]] = [
     ({"rescue": {}}, "rescuing", ("active", "rescuing", 1)),
     ({"shelve": None}, "shelving_image_uploading", ("active", "shelving_image_uploading", 1)),
 ]
-"""Request, its task at the crash, and the state after _init_instance: retried, given up, or stuck for an administrator."""
+"""Request, its task at the crash, and the state after _init_instance: retried, given up, or stuck."""
 
 
 @pytest.mark.parametrize(("body", "task", "after"), CUT_SHORT)

@@ -34,7 +34,7 @@ class Building:
     def admit(self, ctx: Context, spec: Mapping[str, Any]) -> list[Server]:
         """The servers of a create request that the door has checked, as rows that wait for a host.
 
-        ``spec`` is the body's ``server`` with ``scheduler_hints`` and ``from_volume``; things go by their names. Servers
+        ``spec`` is the body's ``server`` with ``scheduler_hints`` and ``from_volume``; things go by name. Servers
         of a request for several are ``name-1``, ``name-2``, …; a name that was used before gets a number.
         """
         count = max(int(spec.get("min_count", 1)), int(spec.get("max_count", spec.get("min_count", 1))))
