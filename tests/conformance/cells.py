@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from sim.eventlog.records import HostState
 from sim.model.api.door import ApiAnswer
 from sim.runs.session import Session
 from sim.scenario.spec import Scenario
@@ -18,6 +19,8 @@ NAME = "vm"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _ROLES = {"admin": ("reader", "member", "admin"), "member": ("reader", "member"), "reader": ("reader",),
           "member_with_policy_opened": ("reader", "member")}  # fmt: skip
+_UNKNOWN = {"NONEXISTENT": "11111111-2222-3333-4444-555555555555", "BAD_ID": "not-a-uuid"}
+"""States that are none, and how they are asked for."""
 _FLAVORS = (
     {"name": "m1.tiny", "vcpus": 1, "memory": "512 MiB", "disk": "1 GiB"},
     {"name": "m1.small", "vcpus": 2, "memory": "1024 MiB", "disk": "2 GiB"},
@@ -32,12 +35,15 @@ _NO_LIMITS = {"quota.instances": -1, "quota.cores": -1, "quota.ram": -1}
 def differences(row: Row) -> list[str]:
     """Replay a cell; what differs from the recording, empty if nothing does."""
     session, name = _matrix(row) if "state" in row else _request(row)
-    known = row.get("state") not in {"NONEXISTENT", "BAD_ID"}
-    migrations = len(session.migrations(name)) if known else 0
-    host = session.server(name).host if known else None
+    known = row.get("state") not in _UNKNOWN
+    before = (len(session.migrations(name)), session.server(name).host) if known else (0, None)
     answer = _ask(session, name, row)
     session.settle()
-    return list(_compare(session, name if known else None, row, answer, migrations, host))
+    found = list(_answer(row, answer))
+    if known:
+        found += [*_server(session, name, row, before[1]), *_action(session, name, row, answer)]
+        found += _migrations(session, name, row, before[0])
+    return found
 
 
 # --- the state before -------------------------------------------------------------------------------------------------
@@ -64,7 +70,7 @@ def _matrix(row: Row) -> tuple[Session, str]:
         server["vm_state"] = "deleted"
     if state.startswith("LOCKED"):
         server["locked"] = "owner"
-    servers = [] if state in {"NONEXISTENT", "BAD_ID", "ERROR_NO_HOST"} else [server]
+    servers = [] if state in {*_UNKNOWN, "ERROR_NO_HOST"} else [server]
     hosts = [
         {"name": f"compute{n}", "vcpus": 1000, "memory": "1000 GiB", "disk": "1000 GiB",
          "service": {"forced_down": f"compute{n}" in down}}
@@ -75,8 +81,7 @@ def _matrix(row: Row) -> tuple[Session, str]:
         body = {"server": {"name": NAME, "flavorRef": "huge", "imageRef": "image", "networks": "none"}}
         session.request(None, body, microversion="2.90", project="demo")
         session.settle()
-    name = {"NONEXISTENT": "11111111-2222-3333-4444-555555555555", "BAD_ID": "not-a-uuid"}.get(state, NAME)
-    return session, name
+    return session, _UNKNOWN.get(state, NAME)
 
 
 def _other(host: str) -> str:
@@ -144,26 +149,22 @@ def _ask(session: Session, name: str, row: Row) -> ApiAnswer:
 # --- what came of it --------------------------------------------------------------------------------------------------
 
 
-def _compare(
-    session: Session, name: str | None, row: Row, answer: ApiAnswer, migrations: int, host: str | None
-) -> Iterator[str]:
+def _answer(row: Row, answer: ApiAnswer) -> Iterator[str]:
     yield from _differ("code", row["code"], answer.code)
     yield from _differ("message", _words(row["message"]), _words(answer.message))
     yield from _differ("fault_name", row.get("fault_name"), answer.fault_name)
-    if "response_body" in row:
-        yield from _differ("body", _password(row["response_body"]), _password(answer.body))
-    if name is None:
+    yield from _differ("body", _password(row.get("response_body")), _password(answer.body))
+
+
+def _action(session: Session, name: str, row: Row, answer: ApiAnswer) -> Iterator[str]:
+    """The instance action of this request, and which of its events failed."""
+    if "instance_action" not in row:
         return
-    yield from _server(session, name, row, host)
-    if "instance_action" in row:
-        ours = next((a for a in session.actions(name) if a.request_id == answer.request_id), None)
-        yield from _differ("instance_action", row["instance_action"], None if ours is None else ours.action)
-        failed = [] if ours is None else [
-            (event.event, _words(event.details)) for event in ours.events if event.result == "Error"
-        ]  # fmt: skip
-        theirs = sorted((event["event"], _words(event["details"])) for event in row.get("failed_events") or ())
-        yield from _differ("failed_events", theirs, sorted(failed))
-    yield from _migrations(session, name, row, migrations)
+    ours = next((action for action in session.actions(name) if action.request_id == answer.request_id), None)
+    yield from _differ("instance_action", row["instance_action"], None if ours is None else ours.action)
+    failed = [] if ours is None else [(e.event, _words(e.details)) for e in ours.events if e.result == "Error"]
+    theirs = [(event["event"], _words(event["details"])) for event in row.get("failed_events") or ()]
+    yield from _differ("failed_events", sorted(theirs), sorted(failed))
 
 
 def _server(session: Session, name: str, row: Row, host: str | None) -> Iterator[str]:
@@ -173,14 +174,19 @@ def _server(session: Session, name: str, row: Row, host: str | None) -> Iterator
         return
     for key in ("status", "vm_state", "task_state", "power_state"):
         yield from _differ(f"after {key}", after[key], getattr(server, key))
-    if row.get("moved_to") is not None:
-        yield from _differ("moved", True, server.host != host and server.host is not None)
+    if row.get("moved_to") is not None and "state" in row and row["action"] != "revertResize":
+        # All other hosts of the matrix are equal, and chance has chosen: any that is up would do.
+        yield from _differ("moved", True, server.host in {f"compute{n}" for n in range(1, 5)} - {host} - _down(session))
     else:
         yield from _differ("after host", after["host"], server.host)
     fault = after.get("fault")
     theirs = None if fault is None else (fault["code"], _words(fault["message"]))
     shown = server.fault if server.status in {"ERROR", "DELETED"} else None
     yield from _differ("after fault", theirs, None if shown is None else (shown.code, _words(shown.message)))
+
+
+def _down(session: Session) -> set[str]:
+    return {r.host for r in session.records() if isinstance(r, HostState) and r.forced_down}
 
 
 def _migrations(session: Session, name: str, row: Row, before: int) -> Iterator[str]:

@@ -24,6 +24,7 @@ _WORDS = (
     (re.compile(r"oracle: no room on ([\w-]+)"), r"resize claim fails on \1"),
 )
 """How the recording's own faults are worded there and here."""
+_AT_FIRST = {"vm_state": "active", "task_state": None, "power_state": 1, "host": "compute1", "locked": False}
 _COLUMNS = ("vm_state", "task_state", "power_state", "host", "locked")
 Case = Mapping[str, Any]
 Fact = tuple[object, ...]
@@ -200,7 +201,7 @@ def _compare(
         theirs = (step["response"]["code"], _words(step["response"]["message"]))
         yield "answer", theirs, (answer.code, _words(answer.message))
     settled = step["settled"] or step["step"] == "during"
-    ours, recorded = list(_happened(session, before)), _in_turn(list(_recorded(step)))
+    ours, recorded = list(_happened(session, before)), _in_turn(list(_recorded(step, _before(case, step))))
     if settled or step["step"] == "live migrate":
         for kind in ("instance", "migration", "event", "action", "fault"):
             yield kind, [f for f in recorded if f[0] == kind], [f for f in ours if f[0] == kind]
@@ -242,8 +243,18 @@ def _host(name: str) -> str:
     return "conductor" if name in {"fake-mini", "api"} else name
 
 
-def _recorded(step: Case) -> Iterator[Fact]:
-    """The recorded events that the simulator has records of, without what is left of an earlier case."""
+def _before(case: Case, step: Case) -> dict[str, object]:
+    """The server's columns before a step."""
+    at = case["steps"].index(step)
+    after = case["steps"][at - 1]["after"] if at else _AT_FIRST
+    return {name: after.get(name) for name in _COLUMNS if name in after}
+
+
+def _recorded(step: Case, last: dict[str, object]) -> Iterator[Fact]:
+    """The recorded events that the simulator has records of, without what is left of an earlier case.
+
+    A recording also names what was written without being changed (``last`` is what was there before the step).
+    """
     ids = {event["id"] for event in step["events"] if event["kind"] == "migration" and event["op"] == "create"}
     ids |= {migration["id"] for migration in step["migrations"] or ()}
     stray = _stray(step)
@@ -251,7 +262,10 @@ def _recorded(step: Case) -> Iterator[Fact]:
         kind = event["kind"]
         if kind == "instance":
             changed = {name: value for name, value in event["changed"].items() if name != "node"}
-            yield "instance", changed, event["status"]
+            changed = {name: value for name, value in changed.items() if last.get(name, changed) != value}
+            last |= changed
+            if changed:
+                yield "instance", changed, event["status"]
         elif kind == "migration" and event["id"] in ids:
             yield "migration", event["status"], event["migration_type"], event["dest_compute"]
         elif kind == "action_start":
