@@ -22,11 +22,14 @@ def check(
     sets: Annotated[list[str] | None, typer.Option("--set", help="path=value, overrides the file.")] = None,
 ) -> None:
     """Check a scenario: all issues at once; which options of its nova.conf are honoured."""
+    from sim.model.scheduler.loading import filter_classes, weigher_classes
     from sim.scenario.expand import expand_hosts, server_pattern
     from sim.scenario.loader import examine
     from sim.units import counted
 
     found = examine(scenario, sets or [])
+    filter_classes(found.options)
+    weigher_classes(found.options)
     for warning in found.warnings:
         print(f"warning: {warning}")
     options = found.options

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 
 from sim import units
 from sim.scenario.expand import GIB, MIB, expand_hosts, host_index
 from sim.scenario.findings import Checked, duplicates, parts_of
 from sim.scenario.nova_conf import NovaOptions
 from sim.scenario.patterns import closest, compile_pattern
-from sim.scenario.spec import CloudSpec
+from sim.scenario.spec import CloudSpec, HostSpec
 from sim.scenario.tree import PathKeys
 
 
@@ -24,6 +25,7 @@ def check_cloud(checked: Checked, options: NovaOptions) -> None:
             )
     if _host_patterns(checked):
         checked.rows = expand_hosts(cloud, options)
+        _addresses(checked)
         checked.index = host_index(cloud, checked.rows)
         _host_names(checked)
         _aggregates(checked)
@@ -58,19 +60,7 @@ def _host_patterns(checked: Checked) -> bool:
             checked.error(
                 (*path, "memory"), f"{units.format_bytes(entry.memory)} is no memory of a host", "at least 1 MiB"
             )
-        if entry.reserved_vcpus >= entry.vcpus:
-            checked.error((*path, "reserved_vcpus"), f"all {entry.vcpus} vcpus are reserved", "reserve fewer")
-        elif entry.reserved_vcpus and entry.reserved_vcpus + entry.pinned_vcpus > entry.vcpus:
-            left = f"{entry.vcpus} vcpus less {entry.pinned_vcpus} pinned_vcpus"
-            checked.error((*path, "reserved_vcpus"), f"{entry.reserved_vcpus} of {left}", "reserve fewer")
-        if entry.reserved_memory is not None and entry.reserved_memory >= entry.memory:
-            checked.error(
-                (*path, "reserved_memory"), "all memory is reserved", f"less than {units.format_bytes(entry.memory)}"
-            )
-        if entry.pinned_vcpus > entry.vcpus:
-            checked.error(
-                (*path, "pinned_vcpus"), f"{entry.pinned_vcpus} of {entry.vcpus} vcpus", f"at most {entry.vcpus}"
-            )
+        _set_aside(checked, path, entry)
     for number, aggregate in enumerate(checked.scenario.cloud.aggregates):
         for position, name in enumerate(aggregate.hosts):
             try:
@@ -78,6 +68,32 @@ def _host_patterns(checked: Checked) -> bool:
             except ValueError as error:
                 checked.error(("cloud", "aggregates", number, "hosts", position), *parts_of(error))
     return len(checked.found.errors) == before
+
+
+def _set_aside(checked: Checked, path: PathKeys, entry: HostSpec) -> None:
+    """What hosts keep from guests, or for some of them, must leave something."""
+    if entry.reserved_vcpus >= entry.vcpus:
+        checked.error((*path, "reserved_vcpus"), f"all {entry.vcpus} vcpus are reserved", "reserve fewer")
+    elif entry.reserved_vcpus and entry.reserved_vcpus + entry.pinned_vcpus > entry.vcpus:
+        left = f"{entry.vcpus} vcpus less {entry.pinned_vcpus} pinned_vcpus"
+        checked.error((*path, "reserved_vcpus"), f"{entry.reserved_vcpus} of {left}", "reserve fewer")
+    if entry.reserved_memory is not None and entry.reserved_memory >= entry.memory:
+        checked.error(
+            (*path, "reserved_memory"), "all memory is reserved", f"less than {units.format_bytes(entry.memory)}"
+        )
+    if entry.pinned_vcpus > entry.vcpus:
+        checked.error((*path, "pinned_vcpus"), f"{entry.pinned_vcpus} of {entry.vcpus} vcpus", f"at most {entry.vcpus}")
+
+
+def _addresses(checked: Checked) -> None:
+    for number, entry in enumerate(checked.scenario.cloud.hosts):
+        found = [] if entry.address is None else compile_pattern(entry.name).fill(entry.address)
+        for text in found:
+            try:
+                ip_address(text)
+            except ValueError:
+                checked.error(("cloud", "hosts", number, "address"), f"{text!r} is no IP address", "like '10.0.0.17'")
+                break
 
 
 def _host_names(checked: Checked) -> None:

@@ -89,7 +89,7 @@ class HostSpec(Spec):
     aggregates: tuple[str, ...] = ()
     traits: tuple[str, ...] = ()
     numa_nodes: Whole = Field(default=1, ge=1)
-    """CPUs and memory are shared evenly by them; guests with NUMA nodes (``hw:numa_nodes``, pinning) need room there."""
+    """They share CPUs and memory evenly; guests with NUMA nodes (``hw:numa_nodes``, pinning) need room on them."""
     pinned_vcpus: Whole = Field(default=0, ge=0)
     """How many of ``vcpus`` are set aside for pinned guests (PCPU, never overcommitted); the rest are shared (VCPU)."""
     hypervisor_type: str = "QEMU"

@@ -117,6 +117,12 @@ SCENARIO_MISTAKES: dict[str, Mistake] = {
     "rule of another policy": Mistake("policy: anti-affinity", "§policy: affinity, rules: {max_server_per_host: 2}", "cloud.server_groups[0].rules.max_server_per_host", ("no meaning for affinity",)),
     "spines of a star": Mistake("network: {kind: leaf_spine}", "§network: {kind: star, spines: 2}", "cloud.network.spines", ("means nothing for kind: star", "leaf_spine")),
     "graph without a file": Mistake("network: {kind: leaf_spine}", "§network: {kind: graph}", "cloud.network.kind", ("needs a file", "GraphML")),
+    "cpu policy that is none": Mistake("disk: 20 GiB}", "disk: 20 GiB, extra_specs: {\"hw:cpu_policy\": pinned}}§", "cloud.flavors[0].extra_specs", ("CPU policy requested from 'flavor extra specs' is invalid",)),
+    "uneven numa nodes": Mistake("disk: 20 GiB}", "disk: 20 GiB, extra_specs: {\"hw:numa_nodes\": \"2\"}}§", "cloud.flavors[0].extra_specs", ("cannot be evenly distributed",)),
+    "amount of a resource": Mistake("disk: 20 GiB}", "disk: 20 GiB, extra_specs: {\"resources:VCPU\": few}}§", 'cloud.flavors[0].extra_specs["resources:VCPU"]', ("'few' is no amount",)),
+    "image against flavor": Mistake("images: [{name: debian}]", "images: [{name: debian, properties: {hw_numa_nodes: \"2\"}}]", "cloud.servers[0].image", ("cannot be evenly distributed",)),
+    "no address": Mistake("      disk: 2 TiB\n", "      disk: 2 TiB\n§      address: big-1.example.org\n", "cloud.hosts[1].address", ("is no IP address", "10.0.0.17")),
+    "more CPUs than there are": Mistake("      disk: 2 TiB\n", "      disk: 2 TiB\n      reserved_vcpus: 4§\n      pinned_vcpus: 30\n", "cloud.hosts[1].reserved_vcpus", ("4 of 32 vcpus less 30 pinned_vcpus",)),
     # the plan
     "two things in one step": Mistake("  - name: first\n", "§  - name: first\n    reboot: {hosts: [h-2]}\n", "plan[0]", ("drain and reboot in one step", "exactly one of")),
     "a step of nothing": Mistake("    request: {server: web-2, body: {migrate: null}}\n", "", "plan[1]", ("the step does nothing", "exactly one of")),

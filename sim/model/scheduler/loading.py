@@ -18,6 +18,7 @@ from sim.model.scheduler.base import HostFilter, HostWeigher
 from sim.model.scheduler.json_filter import JsonFilter
 from sim.model.scheduler.view import Options, View
 from sim.model.scheduler.weighers import ALL_WEIGHERS, EQUAL_WEIGHERS, WEIGHERS
+from sim.scenario.nova_conf import NovaOptions
 
 FILTER_GROUP, WEIGHER_GROUP = "novasim.filters", "novasim.weighers"
 """Groups of entry points for own filters and weighers."""
@@ -87,6 +88,7 @@ class _Loader:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._places = {use.name: use.where for use in options.honoured} if isinstance(options, NovaOptions) else {}
         self._option = ""
         self._issues: list[Issue] = []
 
@@ -116,7 +118,7 @@ class _Loader:
         points = {point.name: point for point in entry_points(group=group)}
         if name not in points and ".py:" not in name:
             names = ", ".join([*known, *points])
-            return self._issue(f"{name!r} is not known", f"known are {names}, or path/to/file.py:Class")
+            return self._issue(f"{name!r} is not known", f"known are {names}; your own is path/to/file.py:Class")
         try:
             found = points[name].load() if name in points else _from_file(name)
         except Exception as error:
@@ -126,7 +128,9 @@ class _Loader:
         return found
 
     def _issue(self, what: str, right: str) -> None:
-        self._issues.append(Issue(self._option, what, right))
+        place = self._places.get(self._option, "")
+        where = place if self._option in place else f"{place} {self._option}".lstrip()
+        self._issues.append(Issue(where, what, right))
 
 
 def _from_file(name: str) -> Any:
