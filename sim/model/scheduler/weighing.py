@@ -75,10 +75,17 @@ class _Standing:
         return True
 
     def refresh(self, host: int) -> None:
-        """One host changed."""
-        factor = self.factor if not isinstance(self.factor, np.ndarray) else self.factor[host : host + 1]
-        one = slice(host, host + 1)
-        self.weights[one] = normalised(self.column[one], self.low, self.high, self.weigher, factor)
+        """One host changed: the same as :func:`normalised`, number by number."""
+        low, high, weigher, factor = self.low, self.high, self.weigher, self.factor
+        weight = 0.0
+        if low != high:
+            value = float(self.column[host])
+            if weigher.minval is not None:
+                value = max(value, weigher.minval)
+            if weigher.maxval is not None:
+                value = min(value, weigher.maxval)
+            weight = (value - low) / (high - low) * (float(factor[host]) if isinstance(factor, np.ndarray) else factor)
+        self.weights[host] = weight
 
 
 class Weighing:
@@ -146,6 +153,7 @@ class Weighing:
                 standing.valid = -1
             self._valid = -1
             changed = []
+        changed = list(dict.fromkeys(changed))
         anew = self._valid < end
         for standing in self._standing:
             if standing.update(mask, end):

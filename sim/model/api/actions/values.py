@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 _TRUE = frozenset(("1", "t", "true", "on", "y", "yes"))
 _SYMBOLS = ("23456789", "ABCDEFGHJKLMNPQRSTUVWXYZ", "abcdefghijkmnopqrstuvwxyz")
 """Of Nova's passwords: no 0, 1, O, I or l; one of each group at least."""
+_LETTERS_A_DRAW = 5
+"""A number of 53 random bits is good for so many letters and their places."""
 
 
 def true(value: object) -> bool:
@@ -21,9 +23,14 @@ def true(value: object) -> bool:
 
 def generated_password(cloud: Cloud, server: str) -> str:
     """A password as Nova makes one up, from the run's own luck."""
-    rng = cloud.streams.rng("password", server)
     length = int(cloud.options["DEFAULT.password_length"])
-    letters = [group[int(rng.integers(len(group)))] for group in _SYMBOLS][:length]
     every = "".join(_SYMBOLS)
-    letters += [every[int(i)] for i in rng.integers(len(every), size=length - len(letters))]
-    return "".join(letters[int(i)] for i in rng.permutation(len(letters)))
+    groups = [*_SYMBOLS, *[every] * (length - len(_SYMBOLS))][:length]
+    luck, letters = 0, ""
+    for number, group in enumerate(groups):
+        if number % _LETTERS_A_DRAW == 0:
+            luck = int(cloud.streams.uniform("password", server) * 2**53)
+        luck, chosen = divmod(luck, len(group))
+        place = luck % (number + 1)
+        letters = letters[:place] + group[chosen] + letters[place:]
+    return letters
