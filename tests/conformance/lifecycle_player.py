@@ -285,7 +285,7 @@ def _in_turn(facts: list[Fact]) -> list[Fact]:
     """
     for end in range(1, len(facts)):
         at = end
-        while _ends(facts[at]) and _begins(facts[at - 1]) and facts[at][1] != facts[at - 1][1]:
+        while at and _ends(facts[at]) and _begins(facts[at - 1]) and facts[at][1] != facts[at - 1][1]:
             facts[at - 1], facts[at] = facts[at], facts[at - 1]
             at -= 1
     return facts
@@ -296,7 +296,8 @@ def _begins(fact: Fact) -> bool:
 
 
 def _ends(fact: Fact) -> bool:
-    return fact[0] == "event" and fact[2] != "begins"
+    """An event's end, or the fault that comes with it."""
+    return fact[0] == "fault" or (fact[0] == "event" and fact[2] != "begins")
 
 
 def _stray(step: Case) -> set[str]:
