@@ -72,14 +72,9 @@ class Building:
     # --- a host -------------------------------------------------------------------------------------------------------
 
     def build(
-        self,
-        ctx: Context,
-        servers: Sequence[Server],
-        hints: Mapping[str, Any],
-        az: str | None,
-        force_host: int | None = None,
+        self, ctx: Context, servers: Sequence[Server], *, force_host: int | None = None,
         requested_host: int | None = None,
-    ) -> Steps:
+    ) -> Steps:  # fmt: skip
         """From the door's order to servers that run, or are in error.
 
         All servers of a request get hosts, or none. ``force_host`` is not filtered, nor is another one tried after it.
@@ -88,8 +83,8 @@ class Building:
         alternates = 0 if force_host is not None else self._max_attempts - 1
 
         def wanted(server: Server) -> SchedulerRequest:
-            return SchedulerRequest(
-                server, request=request, az=az, hints=hints, force_host=force_host, requested_host=requested_host
+            return SchedulerRequest.for_build(
+                server, request=request, force_host=force_host, requested_host=requested_host
             )
 
         try:

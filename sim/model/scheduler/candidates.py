@@ -50,7 +50,7 @@ class _Fit:
                 if amount:
                     self.mask &= (placement.free[i] >= amount) & (placement.total[i] >= amount)
         else:
-            for host in changed:
+            for host in dict.fromkeys(changed):
                 self.mask[host] = placement.fits(host, self.resources)
         return self.mask
 

@@ -42,16 +42,16 @@ def create(asked: Asked) -> Reply:
         raise ApiFault(400, f"Instance group {hints['group']} could not be found.")
     dest = _known(asked, requested)
     count = asked.quotas.check_create(asked.caller.project, flavor, min_count, max_count)
-    spec.update(min_count=count, max_count=count, scheduler_hints=hints, availability_zone=zone)
-    return _build(asked, spec, hints, _known(asked, forced), dest)
+    spec.update(
+        min_count=count, max_count=count, scheduler_hints=hints, availability_zone=zone, from_volume=from_volume
+    )
+    return _build(asked, spec, _known(asked, forced), dest)
 
 
-def _build(asked: Asked, spec: dict[str, Any], hints: dict[str, Any], forced: int | None, dest: int | None) -> Reply:
+def _build(asked: Asked, spec: dict[str, Any], forced: int | None, dest: int | None) -> Reply:
     cloud = asked.cloud
     servers = cloud.conductor.building.admit(asked.ctx, spec)
-    cloud.cast(
-        cloud.conductor.building.build(asked.ctx, servers, hints, spec["availability_zone"], forced, dest), servers[0]
-    )
+    cloud.cast(cloud.conductor.building.build(asked.ctx, servers, force_host=forced, requested_host=dest), servers[0])
     if true(spec.get("return_reservation_id", False)):
         return Reply(202, {"reservation_id": f"r-{asked.ctx.request.removeprefix('req-')}"})
     answer: dict[str, Any] = {"id": servers[0].uuid, "OS-DCF:diskConfig": spec.get("OS-DCF:diskConfig", "MANUAL")}
