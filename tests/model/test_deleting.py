@@ -150,6 +150,14 @@ def test_a_second_soft_delete_counts_from_itself() -> None:
     assert gone(session)
 
 
+def test_a_server_that_was_soft_deleted_at_the_start_counts_from_then() -> None:
+    session = cloud(options={"reclaim_instance_interval": 600}, server={"vm_state": "soft-delete"})
+    session.run_until(600)
+    assert not gone(session)
+    session.run_until(670)
+    assert gone(session)
+
+
 def test_force_delete_does_not_wait() -> None:
     session = cloud(options={"reclaim_instance_interval": 3600})
     delete(session)

@@ -88,6 +88,15 @@ def test_the_periodic_task_offloads_what_has_been_shelved_long_enough() -> None:
     lawful(session)
 
 
+def test_a_server_that_was_shelved_at_the_start_counts_from_then() -> None:
+    options = {"shelved_offload_time": 1000, "shelved_poll_interval": 600}
+    session = cloud(options=options, server={"vm_state": "shelved"})
+    session.run_until(1000)
+    assert session.server("vm1").status == "SHELVED"
+    session.run_until(1610)
+    assert session.server("vm1").status == "SHELVED_OFFLOADED"
+
+
 @pytest.mark.parametrize("options", [{"shelved_poll_interval": -1}, {"periodic_enable": False}])
 def test_without_its_periodic_task_nothing_leaves_the_shelf(options: dict[str, Any]) -> None:
     session = cloud(options={"shelved_offload_time": 10} | options)

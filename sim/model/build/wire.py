@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 SERVICE_VERSION = 70
 """Version of the compute service in the simulated release, where a host does not state another."""
 _HOLDS_NOTHING = frozenset({"shelved_offloaded", "deleted"})
+_WAITING = frozenset({"shelved", "soft-delete"})
+"""States that periodic tasks of the computes end after a while, counted from the start."""
 
 
 def build(scenario: Scenario, seed: int, env: simpy.Environment, log: EventLog, *, explain: bool = False) -> Cloud:
@@ -181,6 +183,7 @@ def _servers(cloud: Cloud, spec: CloudSpec, rows: Sequence[HostRow], view: View)
     maker = ServerMaker(spec, index, cloud.flavors, cloud.glance, cloud.groups, cloud.guests)
     homeless: list[Server] = []
     resized: list[tuple[Server, int]] = []
+    waiting: list[Server] = []
     claims = []
     for server, row in maker.make(expand_servers(spec, host_index(spec, list(rows)))):
         db.add_server(server)
@@ -191,6 +194,8 @@ def _servers(cloud: Cloud, spec: CloudSpec, rows: Sequence[HostRow], view: View)
             claims.append((server, server.host, server.resources))
         if server.vm_state == "deleted":
             _gone(cloud, server)
+        if server.vm_state in _WAITING:
+            waiting.append(server)
         if row.resized_from is not None:
             resized.append((server, index[row.resized_from]))
     cloud.placement.load(claims)
@@ -200,6 +205,11 @@ def _servers(cloud: Cloud, spec: CloudSpec, rows: Sequence[HostRow], view: View)
         place(cloud, view, homeless)
     for server, _ in resized:
         cloud.compute.resize.finished(server.migrations[-1])
+    for server in waiting:
+        if server.vm_state == "shelved":
+            cloud.compute.shelving.waits(server)
+        else:
+            cloud.compute.deleting.waits(server, 0.0)
     for host, row in enumerate(rows):
         service = row.service
         cloud.hosts.disabled[host] = service.status == "disabled"
