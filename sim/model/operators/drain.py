@@ -73,6 +73,8 @@ class Drain:
         while self._ready:
             _, number = heapq.heappop(self._ready)
             lane = self._lanes[number]
+            if not lane:  # its other tokens took the rest
+                continue
             _, server = lane.pop()
             yield from self._move(server, job)
             if lane:
