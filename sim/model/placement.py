@@ -91,8 +91,11 @@ class Placement:
     def claim(self, consumer: Consumer, host: int, resources: Resources, *, force: bool = False) -> bool:
         """Take resources of a host; False, and nothing taken, if they do not fit.
 
-        ``force``: without a look at capacity. Raises ValueError if the consumer holds something there already.
+        ``force``: without a look at capacity. A consumer that holds something there already (left from a move that
+        broke off) just keeps that, as Nova has it.
         """
+        if host in consumer.held:
+            return True
         if not force and not self.fits(host, resources):
             return False
         self._take(consumer, host, resources)

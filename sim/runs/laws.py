@@ -51,8 +51,9 @@ _COLD = {
     "post-migrating": {"finished", "error"},
     "finished": {"confirming", "reverting", "error", "confirmed"},
     "confirming": {"confirmed", "error"},
+    "confirmed": {"error"},
     "reverting": {"reverted", "error"},
-    "error": {"confirming", "confirmed", "reverting", "failed"},
+    "reverted": {"error"},
 }
 _EVACUATION = {
     None: {"accepted"},

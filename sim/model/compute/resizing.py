@@ -36,6 +36,7 @@ Steps = Generator[Event, Any, None]
 Part = Generator[Event, Any, bool]
 _DARK = frozenset({CRASHED, REBOOTING, CUT_OFF})
 """Power states of a host that does not answer a connection."""
+_NO_NODES = "Requested instance NUMA topology cannot fit the given host NUMA topology"
 _NO_ROUTE_S = 3.0
 """How long Linux looks for a host that is not there (three ARP requests, a second apart)."""
 
@@ -109,6 +110,8 @@ class Mover:
         server.old_vm_state = move.vm_state
         if "resize_claim" in hosts.fails[dest]:
             raise ComputeResourcesUnavailable(f"resize claim fails on {hosts.names[dest]}")
+        if not self.cloud.placement.granted(server, dest):
+            raise ComputeResourcesUnavailable(_NO_NODES)
         self.cloud.db.save_migration(move.migration, "pre-migrating", dest)
 
     def _not_here(self, order: Order, move: Move, error: NovaException) -> Steps:
