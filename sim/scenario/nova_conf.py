@@ -67,8 +67,12 @@ class NovaOptions:
         return hash(tuple(sorted(self._values)))
 
     def in_force(self) -> dict[str, Any]:
-        """Every honoured option and its value."""
-        return {name: value for name, value in self._values.items() if is_honoured(name)}
+        """Every honoured option and its value, lists as lists: as a stored log gives them back."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in self._values.items()
+            if is_honoured(name)
+        }
 
     @property
     def values(self) -> Mapping[str, Any]:

@@ -67,5 +67,7 @@ def test_two_runs_in_one_process_do_not_know_each_other() -> None:
 def test_explaining_adds_records_and_changes_no_other() -> None:
     scenario = sim.load(BUSY)
     plain = execute(scenario, 5).records()
-    told = [r for r in execute(scenario, 5, explain=True).records() if type(r).__name__ not in {"FilterStep", "WeighStep"}]
+    told = [
+        r for r in execute(scenario, 5, explain=True).records() if type(r).__name__ not in {"FilterStep", "WeighStep"}
+    ]
     assert list(plain) == told

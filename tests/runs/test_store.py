@@ -45,15 +45,13 @@ def test_a_run_killed_while_it_writes_leaves_nothing_that_reads_as_a_run(tmp_pat
         "sim.run(sys.argv[1], seed=3).save(sys.argv[2])\n"
     )
     target = tmp_path / "results" / "killed"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(SCENARIO), str(target)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == "writing"
-    assert not target.exists()
-    assert list(target.parent.iterdir()), "nothing was being written"
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    command = [sys.executable, "-c", code, str(SCENARIO), str(target)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "writing"
+        assert not target.exists()
+        assert list(target.parent.iterdir()), "nothing was being written"
+        os.kill(process.pid, signal.SIGKILL)
     with pytest.raises(sim.InputError, match="is not a run folder"):
         sim.open_run(target)
     for left in target.parent.iterdir():
@@ -64,14 +62,15 @@ def test_a_run_killed_while_it_writes_leaves_nothing_that_reads_as_a_run(tmp_pat
 
 
 def test_ctrl_c_keeps_what_was_simulated(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sim.cli.main", "run", str(ROOT / "tests" / "runs" / "endless.yaml"), "--out", "kept"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    time.sleep(5.0)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    endless = str(ROOT / "tests" / "runs" / "endless.yaml")
+    command = [str(Path(sys.executable).parent / "novasim"), "run", endless, "--out", "kept"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:  # fmt: skip
+        time.sleep(6.0)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 130, err
     assert "partial" in err
     assert manifest(tmp_path / "kept")["partial"] is True
 
