@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def run(
     scenario: Annotated[Path, typer.Argument(help="Scenario file (YAML).", show_default=False)],
+    *,
     seed: Annotated[int | None, typer.Option(help="Seed of all luck; default: the scenario's.", min=0)] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; default: results/NAME-seedSEED.")] = None,
     sets: Annotated[list[str] | None, typer.Option("--set", help="path=value, overrides the file.")] = None,

@@ -1,0 +1,170 @@
+"""Curves: how a run went on, and how its costs are spread over servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from sim import units
+from sim.metrics.answer import answer
+from sim.metrics.source import Source, as_records
+from sim.metrics.tables import table
+from sim.metrics.timeline import spans
+from sim.plots import style
+from sim.plots.style import Between, Figure
+from sim.plots.text import shorten
+
+_ENDS: dict[str, tuple[str, Any]] = {
+    "moved": (style.STAGES["finishing"], "-"), "failed": (style.BAD, (0, (5, 1.5))),
+    "other": ("#5d3a9b", (0, (1.5, 1.2))), "under way": (style.STAGES["copying"], (0, (6, 1.5, 1.5, 1.5))),
+}  # fmt: skip
+_WORDS = {"moved": "moved", "failed": "failed or refused", "other": "cancelled, reverted", "under way": "under way"}
+_SPREADS = (("downtime_s", "guest stood still"), ("slowdown_s", "lost to slowdowns"), ("total_s", "its moves took"),
+            ("queue_s", "of that, in queues"))  # fmt: skip
+
+
+_MANY = 20
+"""Of so many values, quantiles are marked."""
+
+
+def progress(source: Source, between: Between | None = None) -> Figure:
+    """How many moves were under way, had succeeded and had failed, moment by moment; operations as bars below."""
+    records = as_records(source)
+    moves = spans(records).filter(pl.col("type").is_not_null() | pl.col("action").is_in(["os-migrateLive", "evacuate"]))
+    kind = (
+        pl.when(pl.col("outcome").is_in(["done", "unconfirmed"]))
+        .then(pl.lit("moved"))
+        .when(pl.col("outcome").is_in(["failed", "refused"]))
+        .then(pl.lit("failed"))
+        .when(pl.col("outcome") == "under way")
+        .then(pl.lit("under way"))
+        .otherwise(pl.lit("other"))
+    )
+    moves = moves.with_columns(kind.alias("kind"))
+    operations = table(records, "operations").head(6)
+    start, end = style.window(between, 0.0, records.end_s)
+    with style.figure(3.0 + 0.22 * operations.height, f"How it went on: {records.name}") as made:
+        axes = made.subplots()
+        ends = {name: moves.filter(pl.col("kind") == name)["ended_s"].sort().to_numpy() for name in _ENDS}
+        for name in ("moved", "failed", "other"):
+            if len(ends[name]):
+                _stairs(axes, ends[name], np.ones(len(ends[name])), name, records.end_s)
+        over = moves.filter(pl.col("kind") != "under way")["ended_s"].to_numpy()
+        times = np.concatenate([moves["began_s"].to_numpy(), over])
+        _stairs(axes, times, np.concatenate([np.ones(moves.height), -np.ones(len(over))]), "under way", records.end_s)
+        axes.set_ylim(0, None)
+        axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.set_ylabel("moves")
+        style.time_axis(axes, start, end)
+        axes.grid(axis="y")
+        present = [name for name in _ENDS if len(ends[name]) or name == "under way"]
+        style.legend(axes, [(_WORDS[name], Line2D([], [], color=_ENDS[name][0], linestyle=_ENDS[name][1]))
+                            for name in present])  # fmt: skip
+        _operations(axes, operations, records.end_s)
+        more = table(records, "operations").height - operations.height
+        style.note(made, f"{moves.height:,} moves asked for", f"{more} more operations are not drawn" if more else "")
+    return made
+
+
+def _stairs(axes: Axes, times: np.ndarray, steps: np.ndarray, name: str, end: float) -> None:
+    order = np.argsort(times, kind="stable")
+    x = np.concatenate([[0.0], times[order], [end]])
+    y = np.concatenate([[0.0], np.cumsum(steps[order])])
+    colour, dash = _ENDS[name]
+    axes.step(x, np.append(y, y[-1]), where="post", color=colour, linestyle=dash)
+
+
+def _operations(axes: Axes, operations: pl.DataFrame, end: float) -> None:
+    """Bars under the time axis, one for each operation of the plan."""
+    columns = ("kind", "target", "began_s", "ended_s", "outcome")
+    for row, (kind, target, begin, over, outcome) in enumerate(operations.select(columns).iter_rows()):
+        y = -0.24 - 0.085 * row
+        until = end if over is None else over
+        colour = {"done": "#b9d9cd", "partial": "#f3d9a4", "failed": "#eeb894"}.get(outcome, style.FAINT)
+        axes.plot([begin, until], [y, y], transform=axes.get_xaxis_transform(), color=colour, linewidth=9,
+                  solid_capstyle="butt", clip_on=False)  # fmt: skip
+        axes.text(begin, y, f" {kind} {shorten(target, 40)}: {outcome}", transform=axes.get_xaxis_transform(),
+                  fontsize=7.5, va="center")  # fmt: skip
+
+
+def spread(source: Source) -> Figure:
+    """How downtime, slowdown, migration time and waiting are spread over the servers that were moved or hurt."""
+    records = as_records(source)
+    moves = table(records, "migrations").group_by("server").agg(pl.col("total_s", "queue_s").sum())
+    servers = table(records, "servers").join(moves, on="server", how="left")
+    touched = servers.filter((pl.col("migrations") > 0) | (pl.col("downtime_s") > 0) | (pl.col("slowdown_s") > 0))
+    with style.figure(2.9, f"What it cost the servers: {records.name}") as made:
+        panels = made.subplots(1, len(_SPREADS), sharey=True)
+        for axes, (name, words) in zip(panels, _SPREADS, strict=True):
+            values = touched[name].fill_null(0.0).sort().to_numpy()
+            _distribution(axes, values, words)
+        panels[0].set_ylabel("share of servers")
+        panels[0].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        dots = "; dots: median and 95 %" if touched.height >= _MANY else ""
+        style.note(made, f"each curve: share of {units.counted(touched.height, 'servers')} (those moved, stopped or "
+                         f"slowed) with at most so much{dots}")  # fmt: skip
+    return made
+
+
+def _distribution(axes: Axes, values: np.ndarray, words: str) -> None:
+    axes.set_title(words, fontsize=8.5, fontweight="normal")
+    axes.set_xlabel("seconds")
+    axes.grid()
+    axes.set_ylim(0, 1.03)
+    if not len(values):
+        axes.text(0.5, 0.5, "no server", transform=axes.transAxes, ha="center", color=style.PALE)
+        return
+    share = np.arange(1, len(values) + 1) / len(values)
+    most = float(values[-1])
+    axes.step(
+        np.concatenate([[0.0], values]), np.concatenate([[0.0], share]), where="post", color=style.STAGES["copying"]
+    )
+    for q in (0.5, 0.95) if len(values) >= _MANY else ():
+        at = float(np.quantile(values, q))
+        axes.plot([at], [q], "o", color=style.INK, markersize=4)
+        left = at > 0.6 * most
+        axes.annotate(units.format_seconds(at), (at, q), xytext=(-6 if left else 6, -9), textcoords="offset points",
+                      fontsize=7.5, ha="right" if left else "left", zorder=5,
+                      bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6})  # fmt: skip
+    axes.set_xlim(-0.02 * max(most, 1e-3), 1.05 * max(most, 1e-3))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+
+
+def headroom(source: Source) -> Figure:
+    """How many more of each flavor fit, before and after, in the cloud, each zone and each aggregate."""
+    records = as_records(source)
+    told = answer(records)
+    flavors, groups = told.flavors[:4], told.headroom[:8]
+    with style.figure(1.5 + 0.42 * max(len(groups), 1), f"Headroom: {records.name}") as made:
+        panels = np.atleast_1d(np.asarray(made.subplots(1, max(len(flavors), 1), sharey=True)))
+        y = np.arange(len(groups))
+        for axes, flavor in zip(panels, flavors, strict=False):
+            before, after = ([getattr(group, of)[flavor] for group in groups] for of in ("fits_start", "fits"))
+            axes.barh(y - 0.2, before, 0.36, color="#b8cfe0")
+            axes.barh(y + 0.2, after, 0.36, color=style.STAGES["copying"])
+            top = max([*before, *after, 1])
+            for values, shift in ((before, -0.2), (after, 0.2)):
+                for place, value in enumerate(values):
+                    axes.text(value + 0.015 * top, place + shift, f"{value:,}", va="center", fontsize=7)
+            axes.set_xlabel(f"more {shorten(flavor, 22)}")
+            axes.set_xlim(0, 1.22 * top)
+            axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+            axes.grid(axis="x")
+        names = [group.group if group.kind == "cloud" else f"{group.kind} {group.group}" for group in groups]
+        panels[0].set_yticks(y, [shorten(name, 26) for name in names])
+        panels[0].invert_yaxis()
+        style.legend(panels[0], [("at the start", "#b8cfe0"), ("at the end", style.STAGES["copying"])])
+        left = [
+            f"{len(told.flavors) - len(flavors)} more flavors" if len(told.flavors) > len(flavors) else "",
+            f"{len(told.headroom) - len(groups)} more zones and aggregates" if len(told.headroom) > len(groups) else "",
+        ]
+        missing = " and ".join(part for part in left if part)
+        style.note(
+            made, "how many more servers would fit if only that flavor came", f"not drawn: {missing}" if missing else ""
+        )
+    return made

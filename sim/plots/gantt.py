@@ -1,0 +1,283 @@
+"""Gantt charts: what every host, or every server, went through, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from sim import units
+from sim.errors import InputError, Issue
+from sim.eventlog import records as r
+from sim.metrics.source import Records, Source, as_records
+from sim.metrics.stages import WAIT, stages
+from sim.metrics.timeline import spans
+from sim.plots import style
+from sim.plots.bins import edges, lanes, means
+from sim.plots.style import Between, Figure
+from sim.plots.text import shorten
+
+_ROOM = 48
+"""Lanes on a page. A row grows with what goes on in it at once, up to a bound; more lanes then share its room."""
+_LANE_IN = 0.145
+"""Inches."""
+_GAP = 0.35
+"""Between rows, in lanes."""
+_BRIEF = 1 / 250
+"""A host's stages that last a smaller part of the chart have no lane of their own: they are lines across its row."""
+_RECEIVES = "receiving"
+_RECEIVING = "#a9cbe4"
+
+
+def gantt_hosts(
+    source: Source, hosts: Sequence[str] | None = None, page: int = 1, between: Between | None = None
+) -> Figure:
+    """What hosts worked on: a row for each host that worked (or those named), who worked longest first.
+
+    Above, how many operations were in which stage over the whole cloud. Waits and the control plane are no host's work.
+    InputError for a host that did not work, or a page there is not.
+    """
+    records = as_records(source)
+    work = stages(records).filter(pl.col("host").is_not_null() & (pl.col("stage") != WAIT))
+    ends = records.scan(r.FlowEnded).select("flow", pl.col("t").alias("ended_s"))
+    comes = records.scan(r.FlowStarted).filter(pl.col("source") != pl.col("dest")).join(ends, on="flow", how="left")
+    received = comes.select(
+        "seq", "server", pl.lit(None, dtype=pl.String).alias("request"), pl.lit(_RECEIVES).alias("stage"),
+        pl.col("dest").alias("host"), pl.lit(None, dtype=pl.String).alias("queue"), pl.col("t").alias("began_s"),
+        pl.col("ended_s").fill_null(records.end_s), pl.lit("done").alias("outcome"),
+    )  # fmt: skip
+    bars = pl.concat([work, received]).rename({"host": "row"}).collect()
+    known = records.frame(r.HostsPresent)["host"].to_list()
+    bars = bars.filter(pl.col("row").is_in(known))  # what comes from outside the cloud is no host's
+    own = pl.when(pl.col("stage") == _RECEIVES).then(0.0).otherwise(pl.col("ended_s") - pl.col("began_s"))
+    order = bars.group_by("row").agg(own.sum().alias("worked")).sort("worked", "row", descending=[True, False])
+    names = _wanted(order["row"].to_list(), hosts, "hosts that worked")
+    idle = units.counted(len(known) - order.height, "hosts") + " did nothing" if len(known) > order.height else ""
+    start, end = style.window(between, *_work(records, bars))
+    brief = pl.col("ended_s") - pl.col("began_s") < (end - start) * _BRIEF
+    bars = bars.with_columns(brief.alias("brief"))
+    chart = _Chart(
+        "Hosts at work", "hosts that worked, busiest first", idle, _pages(bars.filter(~brief), names, 4), (start, end)
+    )
+    return _drawn(records, bars, None, chart, page)
+
+
+def gantt_servers(
+    source: Source, servers: Sequence[str] | None = None, page: int = 1, between: Between | None = None
+) -> Figure:
+    """What servers went through: a row for each server that was asked for (or those named), in order of the asking.
+
+    InputError for a server that was not asked for, or a page there is not.
+    """
+    records = as_records(source)
+    bars = stages(records).filter(pl.col("server") != "").rename({"server": "row"}).collect()
+    asked = spans(records).drop_nulls("server").rename({"server": "row"})
+    names = _wanted(asked["row"].unique(maintain_order=True).to_list(), servers, "servers asked for")
+    every = records.frame(r.ServersPresent).height + records.frame(r.ServerCreated).height
+    rest = every - asked["row"].n_unique()
+    left = units.counted(rest, "servers") + " were not asked for" if rest > 0 else ""
+    span = style.window(between, *_work(records, asked))
+    chart = _Chart("What servers went through", "servers asked for", left, _pages(asked, names, 8), span)
+    return _drawn(records, bars, asked, chart, page)
+
+
+class _Chart(NamedTuple):
+    title: str
+    what: str
+    rest: str
+    pages: list[dict[str, int]]
+    """For each page its rows, with the room of each in lanes."""
+    between: Between
+
+
+def _wanted(names: list[str], wanted: Sequence[str] | None, what: str) -> list[str]:
+    if wanted is None:
+        return names
+    missing = sorted(set(wanted) - set(names))
+    if missing:
+        raise InputError([Issue(name, f"is not among the {what}", "leave it out") for name in missing])
+    return list(wanted)
+
+
+def _drawn(records: Records, bars: pl.DataFrame, asked: pl.DataFrame | None, chart: _Chart, page: int) -> Figure:
+    pages = chart.pages
+    if not 1 <= page <= max(len(pages), 1):
+        raise InputError([Issue("page", f"{page} is not a page", f"there are {max(len(pages), 1)}")])
+    shown = pages[page - 1] if pages else {}
+    start, end = chart.between
+    high = _LANE_IN * max(sum(shown.values()) + _GAP * len(shown), 3)
+    with style.figure(high + 2.2, f"{chart.title}: {records.name}") as made:
+        top, axes = made.subplots(2, 1, sharex=True, height_ratios=[0.85, high])
+        kinds = _overview(top, records, start, end)
+        _rows(axes, bars, asked, shown)
+        style.time_axis(axes, start, end)
+        _legend(top, kinds, asked is not None)
+        every = sum(map(len, pages))
+        paged = f"page {page} of {len(pages)}: {len(shown)} of {every:,} {chart.what}" if len(pages) > 1 else ""
+        style.note(made, paged, chart.rest, "above: all operations of the run" if paged else "")
+    return made
+
+
+def _work(records: Records, rows: pl.DataFrame) -> tuple[float, float]:
+    """From the first operation to the last: a quiet rest of the run is not drawn."""
+    if rows.is_empty():
+        return 0.0, max(records.end_s, 1.0)
+    first, last = float(str(rows["began_s"].min())), float(str(rows["ended_s"].max()))
+    pad = 0.02 * max(last - first, 1.0)
+    return max(first - pad, 0.0), last + pad
+
+
+def _pages(rows: pl.DataFrame, names: Sequence[str], most_lanes: int) -> list[dict[str, int]]:
+    """Rows for each page, and for each row the room it needs, in lanes."""
+    one = pl.lit(1, dtype=pl.Int64)
+    changes = pl.concat([
+        rows.select("row", pl.col("began_s").alias("t"), one.alias("n")),
+        rows.select("row", pl.col("ended_s").alias("t"), (-one).alias("n")),
+    ]).sort("row", "t", "n")  # fmt: skip
+    counted = changes.with_columns(pl.col("n").cum_sum().over("row"))
+    most = dict.fromkeys(names, 1) | dict(counted.group_by("row").agg(pl.col("n").max()).iter_rows())
+    pages: list[dict[str, int]] = []
+    room = 0
+    for name in names:
+        need = min(max(most[name], 1), most_lanes)
+        if not pages or room + need > _ROOM:
+            pages.append({})
+            room = 0
+        pages[-1][name] = need
+        room += need
+    return pages
+
+
+def _overview(axes: Axes, records: Records, start: float, end: float) -> list[str]:
+    """How many operations are in which kind of stage, over all hosts and servers; returns the kinds there are."""
+    rows = stages(records).select(
+        pl.col("stage").replace_strict(style.KIND, default=None, return_dtype=pl.String).alias("kind"),
+        "began_s", "ended_s",
+    ).drop_nulls("kind").collect()  # fmt: skip
+    there = set(rows["kind"].unique())
+    kinds = [kind for kind in style.STAGES if kind in there]
+    kind = rows["kind"].replace_strict(kinds, range(len(kinds)), return_dtype=pl.Int64).to_numpy()
+    at, ones = edges(start, end, 500), np.ones(len(kind))
+    times = np.concatenate([rows["began_s"].to_numpy(), rows["ended_s"].to_numpy()])
+    counts = means(np.concatenate([kind, kind]), times, np.concatenate([ones, -ones]), len(kinds), at)
+    if kinds:
+        colours = [style.STAGES[kind] for kind in kinds]
+        axes.stackplot((at[1:] + at[:-1]) / 2, counts.clip(min=0.0), colors=colours, step="mid", linewidth=0)
+    axes.set_ylabel("under way")
+    axes.set_ylim(0, None)
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    return kinds
+
+
+def _rows(axes: Axes, bars: pl.DataFrame, asked: pl.DataFrame | None, shown: dict[str, int]) -> None:
+    """A row for each name, its lanes from the top; a thin line between rows."""
+    y = 0.0
+    boxes: list[tuple[float, float, float, float]] = []
+    colours: list[str] = []
+    marks: dict[str, list[tuple[float, float]]] = {"failed": [], "refused": [], "retry": []}
+    ticks = []
+    mine = bars.filter(pl.col("row").is_in(list(shown))).partition_by("row", as_dict=True)
+    whole = None if asked is None else asked.filter(pl.col("row").is_in(list(shown))).partition_by("row", as_dict=True)
+    for name, room in shown.items():
+        row = mine.get((name,), bars.clear())
+        drawn = _lanes_of(row, None if whole is None else whole[(name,)], room)
+        for begin, end, low, high, colour in drawn.boxes:
+            boxes.append((begin, end, y + low, y + high))
+            colours.append(colour)
+        for kind, t, at in drawn.marks:
+            marks[kind].append((t, y + at))
+        ticks.append(y + room / 2)
+        if whole is not None:
+            _journey(axes, whole[(name,)], y + room / 2)
+        y += room + _GAP
+        axes.axhline(y - _GAP / 2, color=style.FAINT, linewidth=0.5, zorder=0)
+    corners = [[(b, lo), (e, lo), (e, hi), (b, hi)] for b, e, lo, hi in boxes]
+    axes.add_collection(PolyCollection(corners, facecolors=colours, edgecolors=colours, linewidths=0.25))
+    for kind, points in marks.items():
+        if points:
+            axes.scatter(*zip(*points, strict=True), **_MARKS[kind], zorder=4)
+    axes.set_ylim(max(y, 1.0), -_GAP)
+    axes.set_yticks(ticks, [shorten(name, 28) for name in shown])
+    axes.tick_params(axis="y", length=0)
+    if not shown:
+        axes.text(0.5, 0.5, "nothing was done", transform=axes.transAxes, ha="center", color=style.PALE)
+
+
+_MARKS: dict[str, dict[str, Any]] = {
+    "failed": {"marker": "X", "s": 26, "color": style.BAD, "edgecolors": "white", "linewidths": 0.5},
+    "refused": {"marker": "D", "s": 14, "facecolors": "white", "edgecolors": style.BAD, "linewidths": 1.0},
+    "retry": {"marker": ">", "s": 16, "color": style.INK, "edgecolors": "white", "linewidths": 0.4},
+}
+
+
+class _Drawn(NamedTuple):
+    """A row's bars (begin, end, low, high, colour) and marks (kind, t, height), in lanes from its top."""
+
+    boxes: list[tuple[float, float, float, float, str]]
+    marks: list[tuple[str, float, float]]
+
+
+def _lanes_of(bars: pl.DataFrame, asked: pl.DataFrame | None, room: int) -> _Drawn:
+    """Bars in as few lanes as do not overlap: whole requests where there are any, else single stages."""
+    drawn = _Drawn([], [])
+    if asked is None:
+        brief = bars.filter("brief").with_columns(pl.lit(-1).alias("lane"))
+        long = bars.filter(~pl.col("brief"))
+        lane = lanes(long["began_s"].to_numpy(), long["ended_s"].to_numpy())
+        high = room / max(int(lane.max(initial=0)) + 1, room)
+        every = pl.concat([brief, long.with_columns(pl.Series("lane", lane, dtype=pl.Int32))])
+        columns = ("lane", "began_s", "ended_s", "stage", "outcome")
+        for at, begin, end, stage, outcome in every.select(columns).iter_rows():
+            low, top = (at * high, (at + 1) * high) if at >= 0 else (0.0, float(room))
+            drawn.boxes.append((begin, end, low + 0.1 * high, top - 0.1 * high, _colour(stage)))
+            if outcome != "done":
+                drawn.marks.append(("failed", end, (low + top) / 2))
+        return drawn
+    lane = lanes(asked["began_s"].to_numpy(), asked["ended_s"].to_numpy())
+    high = room / max(int(lane.max(initial=0)) + 1, room)
+    of: dict[str | None, float] = {}
+    rows = asked.select("request", "began_s", "ended_s", "outcome").iter_rows()
+    for at, (request, begin, end, outcome) in zip(lane.tolist(), rows, strict=True):
+        of[request] = at
+        drawn.boxes.append((begin, end, (at + 0.42) * high, (at + 0.58) * high, style.PALE))
+        if outcome in {"failed", "refused"}:
+            drawn.marks.append((outcome, end, (at + 0.5) * high))
+    for request, begin, end, stage, outcome in bars.select("request", "began_s", "ended_s", "stage", "outcome").rows():
+        at = of.get(request, 0.0)
+        drawn.boxes.append((begin, end, (at + 0.1) * high, (at + 0.9) * high, _colour(stage)))
+        if outcome != "done" and stage not in {"copy", "copy_disk"}:
+            drawn.marks.append(("retry", end, (at + 0.5) * high))
+    return drawn
+
+
+def _journey(axes: Axes, asked: pl.DataFrame, y: float) -> None:
+    """At the right: where the server's last move went, or was to go."""
+    moves = asked.filter(pl.col("source").is_not_null())
+    if moves.height:
+        last = moves.row(-1, named=True)
+        words = f"{shorten(last['source'], 14)} → {shorten(last['dest'] or 'nowhere', 14)}"
+        axes.text(1.006, y, words, transform=axes.get_yaxis_transform(), va="center", fontsize=7, color="#555555")
+
+
+def _colour(stage: str) -> str:
+    return _RECEIVING if stage == _RECEIVES else style.stage_colour(stage)
+
+
+def _legend(axes: Axes, kinds: list[str], by_server: bool) -> None:
+    entries: list[tuple[str, Any]] = [(kind, style.STAGES[kind]) for kind in kinds]
+    marks = [("failed", "failed"), ("refused", "refused"), ("retry", "turned away, tried elsewhere")]
+    if not by_server:
+        entries.append(("receiving", _RECEIVING))
+        marks = [("failed", "failed or aborted")]
+    for kind, words in marks:
+        mark = _MARKS[kind]
+        face, edge = mark.get("facecolors", mark.get("color")), mark["edgecolors"]
+        entries.append((words, Line2D([], [], linestyle="none", marker=mark["marker"], markersize=5.5,
+                                      markerfacecolor=face, markeredgecolor=edge)))  # fmt: skip
+    style.legend(axes, entries)
