@@ -105,7 +105,7 @@ def quantile_interval(values: Sequence[float] | Floats, q: float, confidence: fl
         return Estimate(value, min(low, value), max(high, value), n, confidence, "order statistics (Nyblom)")
     need = runs_for_quantile(q, confidence)
     low, high = bootstrap(x, lambda sample: np.quantile(sample, q, axis=-1), confidence)
-    text = f"bootstrap; blind beyond what was seen, {need} runs make it exact"
+    text = f"bootstrap, blind to the tail below {need} runs"
     return Estimate(value, low, high, n, confidence, text)
 
 

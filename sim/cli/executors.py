@@ -1,0 +1,91 @@
+"""What the commands of many runs share: where runs are made, and how far they are."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.units import format_seconds
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sim.experiments.driver import Progress
+    from sim.experiments.executors import Executor
+
+Workers = Annotated[int | None, typer.Option(help="Processes; default: one for each core.", min=1, show_default=False)]
+Dask = Annotated[str | None, typer.Option(help="Run on a Dask cluster: tcp://HOST:PORT of its scheduler, or local.")]
+
+_EVERY_S = 30.0
+"""Wall seconds between two lines where no terminal shows a bar."""
+
+
+def console() -> Console:
+    """Standard output; wide enough for the tables where it is no terminal."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+
+
+def make_executor(workers: int | None, dask: str | None) -> Executor:
+    """Processes of this machine, or a cluster."""
+    if dask is not None:
+        from sim.experiments.executors.dask import Dask as Cluster
+
+        return Cluster(dask, workers)
+    from sim.experiments.executors.processes import Processes
+
+    return Processes(workers)
+
+
+class RunsLine:
+    """One line about runs: a bar on a terminal, else a line on standard error every half minute."""
+
+    def __init__(self) -> None:
+        self.last: Progress | None = None
+        self._said = time.perf_counter()
+        self._live = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), refresh_per_second=5, transient=True)
+            self._live.start()
+
+    def update(self, progress: Progress) -> None:
+        """Called after each run."""
+        self.last = progress
+        if self._live is not None:
+            from rich.progress_bar import ProgressBar
+            from rich.table import Table
+
+            row = Table.grid(padding=(0, 2))
+            row.add_row(ProgressBar(total=max(progress.total, 1), completed=progress.done, width=30), _words(progress))
+            self._live.update(row)
+        elif time.perf_counter() - self._said >= _EVERY_S:
+            self._said = time.perf_counter()
+            print(_words(progress), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """The bar goes."""
+        if self._live is not None:
+            self._live.stop()
+
+    def interrupted(self) -> None:
+        """Say what an interrupted command has done, and end with 130."""
+        done = f"{self.last.done:,} of {self.last.total:,} runs are" if self.last else "nothing is"
+        print(f"interrupted: {done} finished and kept; the same command continues", file=sys.stderr)
+        raise typer.Exit(130)
+
+
+def _words(progress: Progress) -> str:
+    text = f"{progress.done:,}/{progress.total:,} runs"
+    if progress.most > progress.total:
+        text += f" (at most {progress.most:,})"
+    text += f", {progress.failed:,} failed, {progress.rate:.1f} runs/s"
+    if progress.done < progress.total and progress.left_s == progress.left_s:
+        text += f", about {format_seconds(progress.left_s)} to go"
+    return text

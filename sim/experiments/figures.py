@@ -1,0 +1,126 @@
+"""Figures of many runs: main effects, Sobol's indices, measures of variants, the frontier of plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from sim.experiments.measures import Measure
+from sim.experiments.sensitivity import Index, MainEffect
+from sim.experiments.stats.intervals import Estimate
+from sim.plots.style import BAD, INK, PALE, Figure, figure, note
+
+_BLUE = "#0072b2"
+_PANELS = 4
+"""Panels in a row."""
+_SHOWN = 40
+"""Variants in one figure."""
+
+
+def effects_figure(effects: Sequence[MainEffect], measure: Measure, title: str) -> Figure:
+    """A panel for each axis: the mean of the measure at each of its values, with intervals; one scale for all."""
+    columns = min(len(effects), _PANELS)
+    rows = -(-len(effects) // columns)
+    with figure(0.8 + 2.4 * rows, f"{title}: main effects on {_words(measure)}") as made:
+        panels = made.subplots(rows, columns, sharey=True, squeeze=False)
+        for axes, effect in zip(panels.flat, effects, strict=False):
+            _effect(axes, effect, measure)
+        for axes in list(panels.flat)[len(effects) :]:
+            axes.set_axis_off()
+        for row in panels:
+            row[0].set_ylabel(_words(measure))
+        bars = "bars are 95 % intervals of the difference from the mean of all"
+        note(made, "mean over all variants with that value", bars, "strongest axis first")
+        return made
+
+
+def _effect(axes: Axes, effect: MainEffect, measure: Measure) -> None:
+    levels = effect.levels
+    numbers = [level.at for level in levels]
+    at = [number for number in numbers if number is not None] if None not in numbers else list(range(len(levels)))
+    means = np.array([level.mean for level in levels])
+    bars = np.array(
+        [[level.effect.value - level.effect.low, level.effect.high - level.effect.value] for level in levels]
+    )
+    axes.errorbar(at, means, yerr=np.nan_to_num(bars).T.clip(min=0), color=_BLUE, marker="o", markersize=4, capsize=3)
+    axes.set_title(effect.axis)
+    if None in numbers or len(levels) <= 6:
+        axes.set_xticks(at, [level.label for level in levels], rotation=20 if None in numbers else 0)
+    _value_axis(axes, measure)
+    axes.margins(x=0.1)
+
+
+def indices_figure(indices: Sequence[Index], measure: Measure, title: str) -> Figure:
+    """Bars for each axis: its share of the variance alone, and in any company."""
+    with figure(1.2 + 0.45 * len(indices), f"{title}: what the variance of {_words(measure)} comes from") as made:
+        axes = made.subplots()
+        at = np.arange(len(indices))
+        for shift, label, colour, values, halves in (
+            (-0.18, "alone (first order)", _BLUE, [i.first for i in indices], [i.first_half for i in indices]),
+            (0.18, "in any company (total)", PALE, [i.total for i in indices], [i.total_half for i in indices]),
+        ):
+            axes.barh(
+                at + shift, values, 0.34, xerr=halves, color=colour, label=label, error_kw={"ecolor": INK, "capsize": 2}
+            )
+        axes.set_yticks(at, [index.axis for index in indices])
+        axes.invert_yaxis()
+        axes.set_xlabel("share of the variance")
+        axes.axvline(0, color=INK, linewidth=0.6)
+        axes.grid(axis="x")
+        axes.legend(loc="lower right")
+        note(made, "Sobol's indices with SALib's 95 % bootstrap intervals", "an index below its bar is not told from 0")
+        return made
+
+
+def variants_figure(estimates: Mapping[str, Estimate], measure: Measure, title: str) -> Figure:
+    """The measure of each variant with its interval, in the order given."""
+    shown = list(estimates.items())[:_SHOWN]
+    with figure(1.0 + 0.28 * len(shown), f"{title}: {_words(measure)}") as made:
+        axes = made.subplots()
+        at = np.arange(len(shown))
+        values = np.array([one.value for _, one in shown])
+        bars = np.array([[one.value - one.low, one.high - one.value] for _, one in shown])
+        axes.errorbar(values, at, xerr=np.nan_to_num(bars).T.clip(min=0), fmt="o", color=_BLUE, markersize=4, capsize=3)
+        axes.set_yticks(at, [name for name, _ in shown])
+        axes.invert_yaxis()
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: measure.text(value)))
+        axes.grid(axis="x")
+        left_out = len(estimates) - len(shown)
+        note(made, "95 % intervals", f"{left_out} more variants not shown" if left_out else "")
+        return made
+
+
+def frontier_figure(
+    points: Sequence[tuple[float, float, str]], others: Sequence[tuple[float, float]], best: str, title: str
+) -> Figure:
+    """Plans by makespan (s) and disruption (s): those that nothing beats in both, and the rest; ``best`` is named."""
+    with figure(4.2, title) as made:
+        axes = made.subplots()
+        if others:
+            axes.scatter([x for x, _ in others], [y for _, y in others], s=14, color=PALE, label="beaten in both")
+        front = np.array([[x, y] for x, y, _ in points])
+        axes.plot(*front.T, color=_BLUE, marker="o", markersize=5, label="frontier")
+        for x, y, name in points:
+            if name == best:
+                axes.scatter([x], [y], s=90, facecolors="none", edgecolors=BAD, linewidths=1.6, label="chosen")
+        seconds = Measure("time", "time_s", "mean")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: seconds.text(value)))
+        axes.set_xlabel("makespan")
+        axes.set_ylabel("guest time lost to downtime and slowdown")
+        axes.grid()
+        axes.legend(loc="upper right")
+        note(made, "means over the replications")
+        return made
+
+
+def _words(measure: Measure) -> str:
+    return measure.name.replace("_", " ")
+
+
+def _value_axis(axes: Axes, measure: Measure) -> None:
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: measure.text(value)))
+    axes.grid(axis="y")

@@ -1,0 +1,119 @@
+"""What many runs say, on a terminal of 100 columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sim.experiments.measures import Measure
+from sim.experiments.report import Failure, Runs
+from sim.experiments.sensitivity import Index, MainEffect
+from sim.experiments.stats.intervals import Estimate
+from sim.plots.text import shorten
+from sim.units import counted
+
+_ROWS = 30
+_FAILURES = 5
+_NAME = 44
+
+
+def grid(*headers: str, left: int = 1) -> Table:
+    """A table without lines; the first ``left`` columns hold text, the rest numbers."""
+    made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for place, header in enumerate(headers):
+        made.add_column(header, justify="left" if place < left else "right", no_wrap=True)
+    return made
+
+
+def interval(measure: Measure, one: Estimate, *, signed: bool = False) -> str:
+    """``11.8 s … 12.4 s``; ``exactly`` where all runs agree, a dash where nothing can be said."""
+    if not math.isfinite(one.low):
+        return "-"
+    if one.low == one.high:
+        return "exactly"
+    low, high = measure.text(one.low, signed=signed), measure.text(one.high, signed=signed)
+    return f"± {measure.text(one.half_width)}" if low == high else f"{low} … {high}"
+
+
+def sweep_screen(runs: Runs, measures: Sequence[Measure], confidence: float) -> RenderableType:
+    """Each measure of each variant: one table for one variant, else one for each measure that differs."""
+    estimates = [(measure, runs.estimates(measure, confidence)) for measure in measures]
+    if len(runs.variants) == 1:
+        made = grid("measure", "value", f"{confidence:.0%} interval", "runs", "method")
+        made.columns[4].justify = "left"
+        for measure, of in estimates:
+            one = of[runs.variants[0]]
+            text = measure.text(one.value)
+            made.add_row(measure.name, text, interval(measure, one), str(one.n), one.method)
+        return made
+    alike = [pair for pair in estimates if _alike(pair[1])]
+    parts: list[RenderableType] = []
+    for measure, of in estimates:
+        if not _alike(of):
+            parts += [_measure_table(runs, measure, of, confidence), Text()]
+    if alike:
+        said = ", ".join(f"{measure.name} {measure.text(next(iter(of.values())).value)}" for measure, of in alike)
+        parts += [Text(f"in every run of every variant: {said}"), Text()]
+    return Group(*parts[:-1])
+
+
+def _alike(estimates: Mapping[str, Estimate]) -> bool:
+    """Whether the variants and their runs do not differ at all."""
+    return len({(one.value, one.low, one.high) for one in estimates.values()}) == 1 and all(
+        one.low == one.high for one in estimates.values()
+    )
+
+
+def _measure_table(runs: Runs, measure: Measure, of: Mapping[str, Estimate], confidence: float) -> RenderableType:
+    made = grid(measure.name, "value", f"{confidence:.0%} interval", "runs")
+    for name in runs.variants[:_ROWS]:
+        one = of[name]
+        made.add_row(shorten(name, _NAME), measure.text(one.value), interval(measure, one), str(one.n))
+    lines: list[RenderableType] = [made]
+    if len(runs.variants) > _ROWS:
+        lines.append(Text(f"… and {len(runs.variants) - _ROWS} more variants, in summary.csv", style="dim"))
+    return Group(*lines, Text(f"interval: {methods(of.values())}", style="dim"))
+
+
+def methods(estimates: Iterable[Estimate]) -> str:
+    """The methods of the intervals in words, each once."""
+    return "; ".join(dict.fromkeys(one.method for one in estimates))
+
+
+def failures_screen(failures: Sequence[Failure]) -> list[RenderableType]:
+    """The runs that failed: why, and how to see each again."""
+    if not failures:
+        return []
+    lines: list[RenderableType] = [Text(f"{counted(len(failures), 'runs')} failed:", style="bold red")]
+    for one in failures[:_FAILURES]:
+        lines.append(Text(f"  {one.variant}, replication {one.replication}, {one.stage}: {shorten(one.error, 300)}"))
+        lines.append(Text(f"    {one.command}", style="dim"))
+    if len(failures) > _FAILURES:
+        lines.append(Text(f"  … and {len(failures) - _FAILURES} more, in runs.parquet", style="dim"))
+    return lines
+
+
+def effects_screen(effects: Sequence[MainEffect], measure: Measure) -> RenderableType:
+    """Main effects on one measure, the strongest axis first."""
+    made = grid("axis", "value", measure.name, "against all", "interval", left=2)
+    for effect in effects:
+        for number, level in enumerate(effect.levels):
+            name = effect.axis if number == 0 else ""
+            difference = measure.text(level.effect.value, signed=True)
+            made.add_row(shorten(name, 24), shorten(level.label, 20), measure.text(level.mean), difference,
+                         interval(measure, level.effect, signed=True))  # fmt: skip
+    return made
+
+
+def indices_screen(indices: Sequence[Index]) -> RenderableType:
+    """Sobol's indices."""
+    made = grid("axis", "alone", "", "in any company", "")
+    for one in indices:
+        made.add_row(
+            one.axis, f"{one.first:.2f}", f"± {one.first_half:.2f}", f"{one.total:.2f}", f"± {one.total_half:.2f}"
+        )
+    return made
