@@ -127,7 +127,7 @@ def _hosts_of(view: View, servers: str | Sequence[str] | None) -> list[int] | No
     if not servers:
         return None
     found = [view.server(name) for name in ([servers] if isinstance(servers, str) else servers)]
-    return [server.host for server in found if server is not None and server.host is not None]
+    return [server.host for server in found if server is not None and server.host is not None and not server.deleted]
 
 
 class SimpleCIDRAffinityFilter(HostFilter):
