@@ -1,8 +1,8 @@
 """A run as a trace in Chrome's JSON format, for Perfetto (https://ui.perfetto.dev) and chrome://tracing.
 
 Hosts are processes, and so are the plan, the control plane and the network. An operation is a slice on the host that
-its server was on, its stages are slices within it; what another host did for it stands there too, and an arrow goes from
-the copy at the source to the receiving at the destination. Counters say what hosts hold and what links carry.
+its server was on, its stages are slices within it; what another host did for it stands there too, and an arrow goes
+from the copy at the source to the receiving at the destination. Counters say what hosts hold and what links carry.
 """
 
 from __future__ import annotations
