@@ -27,7 +27,7 @@ SMALL = Flavor("small", 2, 2048, 20)
 
 
 class SmallCloud:
-    """``count`` hosts ``h0`` … of 16 vCPUs, 32 GiB and 500 GB; columns are changed in place before the first request."""
+    """``count`` hosts ``h0`` … of 16 vCPUs, 32 GiB and 500 GB. Change columns in place before the first request."""
 
     def __init__(
         self, count: int = 4, options: Mapping[str, Any] | None = None, *, explain: bool = False, seed: int = 1,
