@@ -34,6 +34,7 @@ live_migration_downtime_steps live_migration_parallel_connections live_migration
 live_migration_permit_post_copy live_migration_timeout_action live_migration_tunnelled live_migration_with_native_tls
 remote_filesystem_transport wait_soft_reboot_seconds
 """
+_OSLO_POLICY = "enforce_new_defaults"
 _QUOTA = "cores driver instances ram"
 _SCHEDULER = """
 enable_isolated_aggregate_filtering image_metadata_prefilter limit_tenants_to_placement_aggregate max_attempts
@@ -50,6 +51,7 @@ HONOURED: frozenset[str] = frozenset(
         "conductor": _CONDUCTOR,
         "filter_scheduler": _FILTER_SCHEDULER,
         "libvirt": _LIBVIRT,
+        "oslo_policy": _OSLO_POLICY,
         "quota": _QUOTA,
         "scheduler": _SCHEDULER,
         "workarounds": _WORKAROUNDS,

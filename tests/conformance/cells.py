@@ -29,12 +29,14 @@ _FLAVORS = (
     {"name": "huge", "vcpus": 5000, "memory": "1000000 MiB", "disk": "1 GiB"},
     {"name": "most", "vcpus": 1, "memory": "7680 MiB", "disk": "1 GiB"},
 )
+RECORDED_WITH = {"oslo_policy.enforce_new_defaults": False}
+"""As the recording was made: who was allowed before Nova's default roles still is, so that readers confirm resizes."""
 _NO_LIMITS = {"quota.instances": -1, "quota.cores": -1, "quota.ram": -1}
 
 
-def differences(row: Row) -> list[str]:
-    """Replay a cell; what differs from the recording, empty if nothing does."""
-    session, name = _matrix(row) if "state" in row else _request(row)
+def differences(row: Row, options: Mapping[str, Any] = RECORDED_WITH) -> list[str]:
+    """Replay a cell; what differs from the recording, empty if nothing does. ``options``: Nova's, as recorded."""
+    session, name = _matrix(row, options) if "state" in row else _request(row)
     known = row.get("state") not in _UNKNOWN
     before = (len(session.migrations(name)), session.server(name).host) if known else (0, None)
     answer = _ask(session, name, row)
@@ -49,7 +51,7 @@ def differences(row: Row) -> list[str]:
 # --- the state before -------------------------------------------------------------------------------------------------
 
 
-def _matrix(row: Row) -> tuple[Session, str]:
+def _matrix(row: Row, options: Mapping[str, Any]) -> tuple[Session, str]:
     """Four big hosts and a server in the state, on the host that it was on."""
     state, action = row["state"], row["action"]
     before = row.get("before") or {}
@@ -76,7 +78,7 @@ def _matrix(row: Row) -> tuple[Session, str]:
          "service": {"forced_down": f"compute{n}" in down}}
         for n in range(1, 5)
     ]  # fmt: skip
-    session = _session(hosts, servers, _NO_LIMITS, _policy(row["who"]))
+    session = _session(hosts, servers, {**_NO_LIMITS, **options}, _policy(row["who"]))
     if state == "ERROR_NO_HOST":
         body = {"server": {"name": NAME, "flavorRef": "huge", "imageRef": "image", "networks": "none"}}
         session.request(None, body, microversion="2.90", project="demo")
@@ -116,17 +118,15 @@ def _session(hosts: list[Any], servers: list[Any], options: dict[str, Any], poli
 _OPENED = ("os-migrate-server:migrate", "os-migrate-server:migrate:host", "os-migrate-server:migrate_live",
            "os-migrate-server:migrate_live:host", "os-evacuate", "os-admin-actions:reset_state",
            "os-admin-actions:inject_network_info")  # fmt: skip
-_FOR_READERS = ("servers:confirm_resize", "servers:revert_resize")
 
 
 @lru_cache
 def _policy(who: str) -> str | None:
     """The policy file that the caller was recorded under; None: Nova's defaults."""
-    opened = {"member_with_policy_opened": _OPENED, "reader": _FOR_READERS}.get(who)
-    if opened is None:
+    if who != "member_with_policy_opened":
         return None
     path = Path(tempfile.mkdtemp(prefix="novasim-conformance-")) / "policy.yaml"
-    path.write_text("".join(f'"os_compute_api:{rule}": "@"\n' for rule in opened), "utf-8")
+    path.write_text("".join(f'"os_compute_api:{rule}": "@"\n' for rule in _OPENED), "utf-8")
     return str(path)
 
 

@@ -1,4 +1,4 @@
-"""What real Nova answered: the recordings beside the project if they are there, else the project's compact copy.
+"""What real Nova answered: the recordings, where they are beside the project, and the project's compact copy of them.
 
 ``python -m tests.conformance.recordings`` makes the copy anew.
 """
@@ -32,9 +32,9 @@ _NODES = ("source_node", "dest_node")
 Row = dict[str, Any]
 
 
-def rows(name: str) -> list[Row]:
-    """The cells of one file, in its order."""
-    return [*map(_compact, json.loads((ORACLE / f"{name}.json").read_text("utf-8")))] if is_here(name) else copied(name)
+def rows(name: str, folder: Path = ORACLE) -> list[Row]:
+    """The cells of one file of a folder, in its order."""
+    return [*map(_compact, json.loads((folder / f"{name}.json").read_text("utf-8")))]
 
 
 def is_here(name: str) -> bool:
@@ -67,7 +67,7 @@ def _compact(row: Row) -> Row:
 
 
 def _copy(name: str) -> None:
-    text = json.dumps([*map(_compact, json.loads((ORACLE / f"{name}.json").read_text("utf-8")))], separators=(",", ":"))
+    text = json.dumps(rows(name), separators=(",", ":"))
     (COPY / f"{name}.json.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 
 

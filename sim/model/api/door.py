@@ -78,7 +78,7 @@ class Door:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.policy = Policy(cloud.nova.policy)
+        self.policy = Policy(cloud.nova.policy, bool(cloud.options["oslo_policy.enforce_new_defaults"]))
         self._quotas = Quotas(cloud)
         self._lookup = Lookup(cloud.db)
         self._bodies = Bodies()

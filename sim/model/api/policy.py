@@ -35,12 +35,13 @@ class Caller(NamedTuple):
     """Whether the token is for the system instead of a project."""
 
 
-def _enforcer(path: str) -> policy.Enforcer:
+def _enforcer(path: str, new_defaults: bool) -> policy.Enforcer:
     """Nova's rules with those of the file over them. Raises InputError if the file cannot be used."""
     conf = cfg.ConfigOpts()
     conf([], project="novasim", default_config_files=[], default_config_dirs=[])
     enforcer = policy.Enforcer(conf, policy_file=path)
     conf.set_override("policy_dirs", [], group="oslo_policy")
+    conf.set_override("enforce_new_defaults", new_defaults, group="oslo_policy")
     enforcer.suppress_default_change_warnings = True
     enforcer.suppress_deprecation_warnings = True
     enforcer.skip_undefined_check = True
@@ -53,17 +54,22 @@ def _enforcer(path: str) -> policy.Enforcer:
 
 
 @lru_cache
-def _novas_own() -> policy.Enforcer:
+def _novas_own(new_defaults: bool) -> policy.Enforcer:
     """Nova's rules alone: the same in every run of this process."""
-    return _enforcer(os.devnull)
+    return _enforcer(os.devnull, new_defaults)
 
 
 class Policy:
     """Decisions by rule, each made once for the same caller and target."""
 
-    def __init__(self, file: str | None) -> None:
-        """``file``: an operator's policy.yaml or policy.json. Raises InputError if it cannot be used."""
-        self._enforcer = _novas_own() if file is None else _enforcer(os.path.abspath(file))
+    def __init__(self, file: str | None, new_defaults: bool = True) -> None:
+        """``file``: an operator's policy.yaml or policy.json. Raises InputError if it cannot be used.
+
+        Without ``new_defaults``, who was allowed before the default roles of release 21 still is.
+        """
+        self._enforcer = (
+            _novas_own(new_defaults) if file is None else _enforcer(os.path.abspath(file), new_defaults)
+        )
         self._known: dict[tuple[str, Caller, str, str], bool] = {}
         self._admins: dict[Caller, bool] = {}
 
