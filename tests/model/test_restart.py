@@ -148,3 +148,22 @@ def test_a_server_that_was_evacuated_meanwhile_is_left_where_it_is() -> None:
     assert (server.status, server.host) == ("ACTIVE", "h2")
     assert list(session.allocations("vm1")) == ["h2"]
     lawful(session)
+
+
+def test_an_evacuated_server_that_comes_home_is_well_there() -> None:
+    """What was lost with the host was the old guest; the new one lives on through both moves."""
+    session = cloud(hosts=2, timings={"profile": "default", "guest_boot": "20 s"})
+    session._simulation.cloud.host_failed(0, "crash", "test")
+    session.run_for(100)
+    session.request("vm1", {"evacuate": {}}, microversion="2.90")
+    session.settle()
+    (down,) = of(session, r.Downtime, "vm1")
+    assert (down.began, down.cause) == (0, "evacuation")
+    session._simulation.cloud.host_returned(0)
+    session.run_for(700)
+    ask(session, "vm1", {"os-migrateLive": {"host": None, "block_migration": "auto"}})
+    assert session.server("vm1").host == "h1"
+    ask(session, "vm1", {"os-stop": None})
+    (stop,) = [one for one in of(session, r.Step, "vm1") if one.step == "stop"]
+    assert stop.t - stop.began > 1
+    lawful(session)

@@ -18,7 +18,7 @@ from sim.scenario.spec import ActivitySpec, CloudSpec
 
 _POWER = {
     "building": states.NOSTATE, "paused": states.PAUSED, "stopped": states.SHUTDOWN, "suspended": states.SHUTDOWN,
-    "shelved": states.SHUTDOWN, "shelved_offloaded": states.SHUTDOWN,
+    "shelved": states.SHUTDOWN, "shelved_offloaded": states.SHUTDOWN, "soft-delete": states.SHUTDOWN,
 }  # fmt: skip
 """What the power state is where a scenario does not say: otherwise running."""
 

@@ -38,7 +38,7 @@ def periodic_context(server: Server, request: str | None = None) -> Context:
 
 
 class Locks:
-    """A lock for each server on each host, as nova-compute takes it for most of its work; who comes later waits in turn."""
+    """A lock for each server on each host, as nova-compute takes it for most of its work; others wait in turn."""
 
     def __init__(self, env: Environment) -> None:
         self._env = env
@@ -126,12 +126,12 @@ class Order:
     def spend(self, dist: Dist, step: str) -> Generator[Event, Any, bool]:
         """The host works for ``dist``. False if it died meanwhile."""
         yield from self.cloud.stages.host(dist, step, self.host, self.server, self.ctx.request)
-        return (yield from self.alive())
+        return self._well() or (yield from self.alive())
 
     def spend_s(self, seconds: float, step: str) -> Generator[Event, Any, bool]:
         """The same for so many seconds."""
         yield from self.cloud.stages.host_for(seconds, step, self.host, self.server, self.ctx.request)
-        return (yield from self.alive())
+        return self._well() or (yield from self.alive())
 
     def alive(self) -> Generator[Event, Any, bool]:
         """Wait while nova-compute only hangs. False if all that ran on the host is gone."""
@@ -144,6 +144,11 @@ class Order:
     def well(self) -> bool:
         """Whether what runs on the host is still what took the order."""
         return self.cloud.hosts.crashes[self.host] == self.boot
+
+    def _well(self) -> bool:
+        """Whether the host is up and has been all the time: nearly always, so it is worth a quick look."""
+        hosts = self.cloud.hosts
+        return hosts.power[self.host] == UP and hosts.crashes[self.host] == self.boot
 
     # --- the server's row ---------------------------------------------------------------------------------------------
 

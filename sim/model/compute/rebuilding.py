@@ -83,9 +83,7 @@ class _Rebuild:
         self.ran = self.server.power_state == states.RUNNING
         self.has_image = True
         self.boot = cloud.hosts.crashes[dest]
-        self.event = cloud.db.start_event(
-            self.server, ctx.request, "compute_rebuild_instance", cloud.hosts.names[dest]
-        )
+        self.event = cloud.db.start_event(self.server, ctx.request, "compute_rebuild_instance", cloud.hosts.names[dest])
 
     def run(self) -> Steps:
         """Every stage; ends early, without a word, when the destination dies."""
@@ -144,20 +142,11 @@ class _Rebuild:
         cloud.db.save_migration(self.migration, "done")
         cloud.db.finish_event(server, request, self.event)
         server.evacuated_from += (source,)
-        since = cloud.hosts.silent_since.get(source)
-        if self.ran and server.vm_state == "active" and since is not None and cloud.hosts.power[source] in _STILL:
-            boot = cloud.streams.draw(cloud.timings.guest_boot, "guest_boot", server.name)
-            serves = cloud.env.timeout(boot)
-            assert serves.callbacks is not None
-            serves.callbacks.append(lambda _: self._serves(since))
-
-    def _serves(self, since: float) -> None:
-        """The guest has booted, if nothing has happened to it meanwhile."""
-        cloud, server = self.cloud, self.server
-        if server.host == self.dest and server.vm_state == "active" and cloud.hosts.crashes[self.dest] == self.boot:
-            cloud.log.append(
-                records.Downtime(cloud.env.now, server.name, since, "evacuation", self.ctx.request)
-            )
+        if server.vm_state != "active":
+            cloud.compute.uptime.gone(server)
+            return
+        since = cloud.hosts.silent_since.get(source) if cloud.hosts.power[source] in _STILL and self.ran else None
+        cloud.compute.uptime.boots(server, request, since, "evacuation")
 
     # --- what goes wrong ----------------------------------------------------------------------------------------------
 
