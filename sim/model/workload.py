@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Iterator
 from itertools import accumulate
+from typing import Any
 
 from sim.model.api.door import Call
 from sim.model.cloud import Cloud
@@ -39,19 +40,27 @@ class Workload:
             yield from read_arrivals(self.spec.trace)
             return
         draw, name, now = self.cloud.streams.draw, self.spec.name, self.spec.first
+        every, lifetime = self.spec.every, self.spec.lifetime
+        assert every is not None
+        assert lifetime is not None
         while True:
-            now += draw(self.spec.every, "workload.every", name)
+            now += draw(every, "workload.every", name)
             luck = self.cloud.streams.uniform("workload.flavor", name) * self._cumulative[-1]
             flavor = self._names[bisect(self._cumulative, luck)]
-            yield Arrival(now, draw(self.spec.lifetime, "workload.lifetime", name), flavor)
+            yield Arrival(now, draw(lifetime, "workload.lifetime", name), flavor)
 
     def _server(self, name: str, arrival: Arrival) -> Steps:
         """One server's life, from its user's side."""
         spec, cloud = self.spec, self.cloud
-        body = {
-            "name": name, "flavorRef": arrival.flavor, "imageRef": spec.image or "", "networks": "none",
-            "metadata": {"novasim:activity": spec.activity, "novasim:boot_from": spec.boot_from},
+        image = spec.image or next(iter(cloud.glance), "")
+        body: dict[str, Any] = {
+            "name": name, "flavorRef": arrival.flavor, "imageRef": image, "networks": "none",
+            "metadata": {"novasim:activity": spec.activity},
         }  # fmt: skip
+        if spec.boot_from == "volume":
+            del body["imageRef"]
+            volume = {"boot_index": 0, "uuid": image, "source_type": "image", "destination_type": "volume"}
+            body["block_device_mapping_v2"] = [volume]
         create = Call(
             server=None, body={"server": body}, microversion="2.90", roles=("member",), project=spec.project,
             who=f"workload:{spec.name}",

@@ -25,12 +25,18 @@ _FLAVORS = (
     {"name": "m1.tiny", "vcpus": 1, "memory": "512 MiB", "disk": "1 GiB"},
     {"name": "m1.small", "vcpus": 2, "memory": "1024 MiB", "disk": "2 GiB"},
     {"name": "1", "vcpus": 1, "memory": "1024 MiB", "disk": "1 GiB"},
+    {"name": "2", "vcpus": 1, "memory": "2048 MiB", "disk": "20 GiB"},
     {"name": "zero", "vcpus": 1, "memory": "512 MiB", "disk": 0},
     {"name": "huge", "vcpus": 5000, "memory": "1000000 MiB", "disk": "1 GiB"},
     {"name": "most", "vcpus": 1, "memory": "7680 MiB", "disk": "1 GiB"},
 )
 RECORDED_WITH = {"oslo_policy.enforce_new_defaults": False}
 """As the recording was made: who was allowed before Nova's default roles still is, so that readers confirm resizes."""
+_OF_STATE = {
+    "SHELVED": {"shelved_offload_time": -1}, "SHELVED_OFFLOADED": {"shelved_offload_time": -1},
+    "SOFT_DELETED": {"reclaim_instance_interval": 3600},
+}  # fmt: skip
+"""Options without which a server would not stay in the state."""
 _NO_LIMITS = {"quota.instances": -1, "quota.cores": -1, "quota.ram": -1}
 
 
@@ -78,7 +84,8 @@ def _matrix(row: Row, options: Mapping[str, Any]) -> tuple[Session, str]:
          "service": {"forced_down": f"compute{n}" in down}}
         for n in range(1, 5)
     ]  # fmt: skip
-    session = _session(hosts, servers, {**_NO_LIMITS, **options}, _policy(row["who"]))
+    options = {**_NO_LIMITS, **options, **_OF_STATE.get(state, {})}
+    session = _session(hosts, servers, options, _policy(row["who"]))
     if state == "ERROR_NO_HOST":
         body = {"server": {"name": NAME, "flavorRef": "huge", "imageRef": "image", "networks": "none"}}
         session.request(None, body, microversion="2.90", project="demo")
@@ -141,9 +148,11 @@ def _ask(session: Session, name: str, row: Row) -> ApiAnswer:
         body = body.removeprefix("RAW: ").encode()
     if row["action"] == "resize" and row["case"] in _RESIZES:
         body = {**body, "resize": {**body["resize"], "flavorRef": _RESIZES[row["case"]]}}
+    delete = row["action"] == "DELETE"
     return session.request(
-        name, body, microversion=row["microversion"], roles=_ROLES[row.get("who", "admin")], project="demo"
-    )
+        name, None if delete else body, method="DELETE" if delete else "POST", microversion=row["microversion"],
+        roles=_ROLES[row.get("who", "admin")], project="demo",
+    )  # fmt: skip
 
 
 # --- what came of it --------------------------------------------------------------------------------------------------

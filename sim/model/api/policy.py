@@ -67,9 +67,7 @@ class Policy:
 
         Without ``new_defaults``, who was allowed before the default roles of release 21 still is.
         """
-        self._enforcer = (
-            _novas_own(new_defaults) if file is None else _enforcer(os.path.abspath(file), new_defaults)
-        )
+        self._enforcer = _novas_own(new_defaults) if file is None else _enforcer(os.path.abspath(file), new_defaults)
         self._known: dict[tuple[str, Caller, str, str], bool] = {}
         self._admins: dict[Caller, bool] = {}
 

@@ -53,7 +53,7 @@ class Building:
         flavor = cloud.flavors[spec["flavorRef"]]
         metadata = dict(spec.get("metadata") or {})
         hints = dict(spec.get("scheduler_hints") or {})
-        from_volume = bool(spec.get("from_volume")) or metadata.pop("novasim:boot_from", "image") == "volume"
+        from_volume = bool(spec.get("from_volume"))
         server = Server(
             name, named_uuid("server", name), flavor, cloud.guests.of(metadata.pop("novasim:activity", "idle"), flavor),
             project=ctx.project, user=ctx.who, image=cloud.glance.get(spec.get("imageRef") or ""), vm_state="building",

@@ -120,6 +120,21 @@ def test_creates(spec: dict[str, Any], code: int, message: str | None) -> None:
     assert (answer.code, answer.message) == (code, message)
 
 
+def test_a_server_that_boots_from_a_volume_made_of_an_image() -> None:
+    session = cloud()
+
+    def answer(image: str, flavor: str) -> tuple[int, str | None]:
+        volume = {"boot_index": 0, "uuid": image, "source_type": "image", "destination_type": "volume"}
+        found = create(session, imageRef="", flavorRef=flavor, block_device_mapping_v2=[volume])
+        return found.code, found.message
+
+    assert answer("none", "small") == (400, "Block Device Mapping is Invalid: failed to get image none.")
+    assert answer("hungry", "small") == (400, "Flavor's memory is too small for requested image.")
+    assert answer("fat", "diskless") == (202, None), "the volume has a size of its own"
+    session.settle()
+    assert session.allocations("new")[session.server("new").host or ""]["DISK_GB"] == 0
+
+
 def test_a_create_by_an_administrator_goes_where_it_says() -> None:
     session = cloud()
     admin = ("admin",)

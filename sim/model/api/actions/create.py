@@ -11,8 +11,6 @@ from sim.model.api.images import check_fits
 from sim.model.api.zones import available_zones, zone_of
 from sim.model.flavor import Flavor, Image
 
-_BOOT_FROM = "novasim:boot_from"
-"""Metadata by which a workload says that its servers boot from volumes."""
 _TO_HOST = "compute:servers:create:requested_destination"
 
 
@@ -119,8 +117,7 @@ def _volumes(asked: Asked, spec: dict[str, Any]) -> bool:
         asked.can("servers:create:attach_volume")
     elif not spec.get("imageRef") and asked.cloud.glance:
         raise ApiFault(400, "Missing imageRef attribute")
-    spec["block_device_mapping_v2"] = [volume for volume in volumes if _boots(volume)]
-    return bool(spec["block_device_mapping_v2"]) or (spec.get("metadata") or {}).get(_BOOT_FROM) == "volume"
+    return any(_boots(volume) for volume in volumes)
 
 
 def _boots(volume: Any) -> bool:
@@ -140,12 +137,20 @@ def _flavor(asked: Asked, spec: dict[str, Any]) -> Flavor:
 
 
 def _image(asked: Asked, spec: dict[str, Any]) -> Image | None:
-    wanted = spec.get("imageRef")
+    """The image, or that of the volume that the server boots from."""
+    wanted, wrong = spec.get("imageRef"), "Can not find requested image"
+    if not wanted:
+        volumes = [
+            v for v in spec.get("block_device_mapping_v2") or () if _boots(v) and v.get("source_type") == "image"
+        ]
+        wanted = volumes[0].get("uuid") if volumes else None
+        wrong = f"Block Device Mapping is Invalid: failed to get image {wanted}."
     if not wanted:
         return None
     image = asked.cloud.glance.get(wanted)
     if image is None:
-        raise ApiFault(400, "Can not find requested image")
+        raise ApiFault(400, wrong)
+    spec["imageRef"] = wanted
     return image
 
 
