@@ -5,6 +5,8 @@ Fit masks are kept for each size of request and brought up to date host by host.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from sim.model.exceptions import NoValidHost
@@ -90,7 +92,7 @@ class Candidates:
         rule = self._rule(request)
         if rule is not None:
             offered &= rule
-        only = request.force_host if request.requested_host is None else request.requested_host
+        only = request.only
         if only is not None:
             alone = np.zeros_like(offered)
             alone[only] = offered[only]
@@ -98,6 +100,19 @@ class Candidates:
         if request.group is not None or any(hint in request.hints for hint in _UNLIMITED):
             return offered, len(offered)
         return self._cut(offered)
+
+    def steps(self, request: SchedulerRequest, end: int) -> Iterator[tuple[str, Mask | None]]:
+        """What placement leaves out and why, step by step, after :meth:`offer` gave ``end``: name, hosts that pass."""
+        view = self._view
+        fits = self._fit(request.resources)
+        yield "placement: room", fits | self._fit(unpinned(request)) if request.resources.pcpus else fits
+        yield "placement: enabled", ~view.hosts.disabled
+        yield "placement: traits and aggregates", self._rule(request)
+        place = np.arange(len(view.hosts))
+        if request.only is not None:
+            yield "placement: the named host", place == request.only
+        else:
+            yield "placement: max_placement_results", place < end
 
     def claims(self, request: SchedulerRequest, host: int) -> Resources:
         """What is claimed on a host that was offered: pinned CPUs, or shared ones where those are too few."""

@@ -90,6 +90,11 @@ class SchedulerRequest:
             attempt=attempt,
         )  # fmt: skip
 
+    @property
+    def only(self) -> int | None:
+        """The one host that placement is asked about, if there is one."""
+        return self.force_host if self.requested_host is None else self.requested_host
+
     def hint(self, name: str) -> Any:
         """A scheduler hint; what stands alone in a list is given by itself, as Nova gives it. None if there is none."""
         value = self.hints.get(name)

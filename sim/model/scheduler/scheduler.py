@@ -5,7 +5,8 @@ A decision takes no simulated time: who asks has spent it already, at a schedule
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -52,7 +53,9 @@ class Scheduler:
         self._decisions += 1
         offered = left = 0
         try:
-            mask, end = self._offer(request)
+            mask, end = self._candidates.offer(request)
+            if self._explain:
+                self._explain_steps(self._candidates.steps(request, end), np.ones(len(mask), dtype=bool))
             offered = int(np.count_nonzero(mask))
             if not offered:
                 raise NoValidHost(_NO_CANDIDATES)
@@ -72,40 +75,36 @@ class Scheduler:
 
     # --- which hosts may be used
 
-    def _offer(self, request: SchedulerRequest) -> tuple[Mask, int]:
-        return self._candidates.offer(request)
-
     def _narrow(self, request: SchedulerRequest, mask: Mask) -> None:
         """Take away ignored hosts and those that a filter does not let pass. A forced host passes all filters."""
-        steps = self._steps(request)
         if self._explain:
-            self._explained(steps, mask)
+            kept = np.ones(len(mask), dtype=bool)
+            kept[list(request.ignore)] = False
+            self._explain_steps(chain([("ignore_hosts", kept)], self._filtered(request)), mask)
             return
-        for _, passing in steps:
+        for host in request.ignore:
+            mask[host] = False
+        for _, passing in self._filtered(request):
             if passing is not None:
                 mask &= passing
 
-    def _steps(self, request: SchedulerRequest) -> Iterator[tuple[str, Mask | None]]:
-        if request.ignore:
-            kept = np.ones(len(self.view.hosts), dtype=bool)
-            kept[list(request.ignore)] = False
-            yield "ignore_hosts", kept
-        if request.force_host is not None:
-            return
+    def _filtered(self, request: SchedulerRequest) -> Iterator[tuple[str, Mask | None]]:
+        """Each filter's name and mask."""
         version = self.view.version
-        for masks in self._filters:
+        for masks in self._filters if request.force_host is None else ():
             try:
                 yield masks.name, masks.of(request, version)
             except ValueError as error:
                 # Nova compares numbers without a look at what operators wrote; its scheduler fails too.
                 raise NovaException(str(error)) from error
 
-    def _explained(self, steps: Iterator[tuple[str, Mask | None]], mask: Mask) -> None:
-        """The same, step by step with a record of each; as in Nova, no filter is asked when no host is left."""
+    def _explain_steps(self, steps: Iterable[tuple[str, Mask | None]], mask: Mask) -> None:
+        """Narrow the mask step by step, with a record of each; as in Nova, nobody is asked when no host is left."""
         before = int(np.count_nonzero(mask))
         for name, passing in steps:
-            removed: list[int] = []
-            if passing is not None:
+            if passing is None:
+                removed: list[int] = []
+            else:
                 removed = np.flatnonzero(mask > passing).tolist()
                 mask &= passing
             after = before - len(removed)
