@@ -87,7 +87,8 @@ class Plan:
     def _keep(self, step: PlanStep) -> Steps:
         """Steps about hosts themselves."""
         if step.reboot is not None:
-            yield from self.keeper.reboot(*self._with_target(step.reboot))
+            hosts, target = self._target(step.reboot)
+            yield from self.keeper.reboot(hosts, step.reboot, target)
         elif step.rolling_reboot is not None:
             hosts, target = self._target(step.rolling_reboot)
             yield from self.keeper.rolling_reboot(hosts, step.rolling_reboot, target)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any
+
+from simpy.events import Event
 
 from sim.model.api.door import Call
 from sim.model.cloud import Cloud
@@ -22,22 +25,30 @@ class Workload:
         weights = spec.flavors or dict.fromkeys(cloud.flavors, 1.0)
         self._names = list(weights)
         self._cumulative = list(accumulate(weights.values()))
+        self._living = 0
+        self._over: Event | None = None
+        """Happens when nobody lives any more, once nobody arrives any more."""
 
     def run(self) -> Steps:
-        """Arrivals until the count, the end of the trace or ``until``; each server lives on by itself."""
+        """Arrivals until the count, the end of the trace or ``until``; over when the last server's life is."""
         env, spec = self.cloud.env, self.spec
         for number, arrival in enumerate(self._arrivals(), 1):
             if spec.until is not None and arrival.t > spec.until:
-                return
+                break
             if spec.count is not None and number > spec.count:
-                return
+                break
             if arrival.t > env.now:
                 yield env.timeout(arrival.t - env.now)
+            self._living += 1
             env.process(self._server(f"{spec.name}-{number}", arrival))
+        if self._living:
+            self._over = env.event()
+            yield self._over
 
     def _arrivals(self) -> Iterator[Arrival]:
         if self.spec.trace is not None:
-            yield from read_arrivals(self.spec.trace)
+            for arrival in read_arrivals(self.spec.trace):
+                yield arrival._replace(t=self.spec.first + arrival.t)
             return
         draw, name, now = self.cloud.streams.draw, self.spec.name, self.spec.first
         every, lifetime = self.spec.every, self.spec.lifetime
@@ -50,7 +61,14 @@ class Workload:
             yield Arrival(now, draw(lifetime, "workload.lifetime", name), flavor)
 
     def _server(self, name: str, arrival: Arrival) -> Steps:
-        """One server's life, from its user's side."""
+        """One server, from its user's side."""
+        yield from self._live(name, arrival)
+        self._living -= 1
+        if not self._living and self._over is not None:
+            self._over.succeed()
+
+    def _live(self, name: str, arrival: Arrival) -> Steps:
+        """Create it, keep it, delete it; one that lives without end is left to itself."""
         spec, cloud = self.spec, self.cloud
         image = spec.image or next(iter(cloud.glance), "")
         body: dict[str, Any] = {
@@ -66,11 +84,11 @@ class Workload:
             who=f"workload:{spec.name}",
         )  # fmt: skip
         answer = yield from cloud.door.request(create)
-        if answer.code >= 400:
+        if answer.code >= 400 or math.isinf(arrival.lifetime):
             return
         yield cloud.env.timeout(arrival.lifetime)
         delete = Call(
-            server=name, body=None, method="DELETE", microversion="2.90", roles=("member",), project=spec.project,
-            who=f"workload:{spec.name}",
+            server=answer.body["server"]["id"], method="DELETE", microversion="2.90", roles=("member",),
+            project=spec.project, who=f"workload:{spec.name}",
         )  # fmt: skip
         yield from cloud.door.request(delete)

@@ -268,8 +268,7 @@ def _trace(checked: Checked, path: PathKeys, file: str, flavors: set[str]) -> No
         checked.found.errors.extend(error.issues)
         return
     if "flavors" not in checked.tainted:
-        for name in table["flavor"].unique(maintain_order=True).to_list():
+        for t, name in table.unique("flavor", keep="first", maintain_order=True).select("t", "flavor").iter_rows():
             if name not in flavors:
-                row = table["flavor"].index_of(name)
                 right = closest(name, sorted(flavors))
-                checked.error(path, f"the arrival at {table['t'][row]:g} s has an unknown flavor {name!r}", right)
+                checked.error(path, f"the arrival at {t:g} s has an unknown flavor {name!r}", right)

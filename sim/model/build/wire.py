@@ -210,8 +210,8 @@ def _servers(cloud: Cloud, spec: CloudSpec, rows: Sequence[HostRow], view: View)
             cloud.compute.shelving.waits(server)
         else:
             cloud.compute.deleting.waits(server, 0.0)
-    for host, row in enumerate(rows):
-        service = row.service
+    for host, there in enumerate(rows):
+        service = there.service
         cloud.hosts.disabled[host] = service.status == "disabled"
         if service.disabled_reason:
             cloud.hosts.disabled_reason[host] = service.disabled_reason

@@ -223,7 +223,8 @@ def _told(arrivals: pl.DataFrame, sizes: pl.DataFrame, output: Path) -> list[str
     """How many servers, and the flavors that a scenario needs for them; of several sizes of one name, the largest."""
     times = arrivals["t"].to_list()
     lines = [f"{len(times)} servers, the last after {units.format_seconds(times[-1] if times else 0.0)}"]
-    lines.append(f"a scenario with workload: [{{trace: {output.name}, …}}] needs these flavors:")
+    lines.append("without quotas (cloud.nova.options.quota: {instances: -1, cores: -1, ram: -1}) and with the flavors")
+    lines.append(f"below a scenario can use it as workload: [{{name: users, trace: {output.name}}}]")
     made: dict[str, tuple[float, float, int]] = {}
     for cores, memory, servers, name in sizes.iter_rows():
         size = made.get(name, (0.0, 0.0, 0))
