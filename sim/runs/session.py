@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sim import units
 from sim.errors import InputError, Issue
@@ -139,6 +139,26 @@ class Session:
         assert isinstance(answer, ApiAnswer)
         return answer
 
+    def service(self, host: str, *, disabled: bool | None = None, forced_down: bool | None = None) -> None:
+        """Enable or disable a host's compute service, force it down or lift that, as an administrator does."""
+        steps = self._cloud.door.service(self._host(host), disabled=disabled, forced_down=forced_down)
+        self._simulation.advance(until=self._simulation.env.process(steps))
+
+    def fail(self, host: str, kind: Literal["crash", "hang", "network"] = "crash") -> None:
+        """A host crashes, hangs (guests run, the service is silent) or loses its network, now."""
+        self._cloud.host_failed(self._host(host), kind, "session")
+
+    def repair(self, host: str) -> None:
+        """A host that failed is back, now."""
+        self._cloud.host_returned(self._host(host))
+
+    def run_until_seen(self, seen: Callable[[], bool]) -> bool:
+        """Let time pass, event by event, until ``seen()``; False if it never is and nothing more is under way."""
+        while not seen():
+            if self.under_way == 0 or not self._simulation.step():
+                return False
+        return True
+
     def run_for(self, duration: str | float) -> None:
         """Let this much time pass: ``"90 s"``, ``"2 h"``, or seconds."""
         self._simulation.advance(deadline=self.now + _seconds(duration))
@@ -232,15 +252,25 @@ class Session:
                 amounts["PCPU"] = pcpus
         return named
 
+    def _host(self, name: str) -> int:
+        found = self._cloud.hosts.index.get(name)
+        if found is None:
+            raise InputError([Issue("host", f"{name!r} does not exist", f"hosts are {_some(self._cloud.hosts.names)}")])
+        return found
+
     def _find(self, name: str) -> Server:
         found = self._cloud.db.servers.get(name)
         if found is None:
             found = next((s for s in self._cloud.db.servers.values() if s.uuid == name), None)
         if found is None:
-            known = list(self._cloud.db.servers)
-            shown = ", ".join(known[:5]) + (" …" if len(known) > 5 else "")
-            raise InputError([Issue("server", f"{name!r} does not exist", f"servers are {shown}")])
+            known = _some(list(self._cloud.db.servers))
+            raise InputError([Issue("server", f"{name!r} does not exist", f"servers are {known}")])
         return found
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names of a list, for a message."""
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
 
 
 _SHOWS_FAULT = frozenset(("ERROR", "DELETED"))

@@ -123,16 +123,23 @@ def _plain(server: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in server.items() if key != "locked"}
 
 
+def before_of(row: dict[str, Any]) -> dict[str, Any]:
+    """The server under test before the request, as the oracle says it."""
+    state = row["servers"].get("a")
+    return _plain(state["server"]) if state else {"get_code": 404}
+
+
 def outcome(before: dict[str, Any], row: dict[str, Any], *, requests: bool) -> dict[str, Any]:
     """What one request changed, as the oracle says it. `requests`: the shape of requests_*.json, else matrix_*.json."""
     result: dict[str, Any] = {"code": row["code"], "message": row["message"]}
     if row["fault_name"]:
         result["fault_name"] = row["fault_name"]
     if row.get("body"):
-        result["response_body"] = {"adminPass": "<generated>"} if "adminPass" in row["body"] else row["body"]
+        generated = bool(row["body"].get("adminPass"))
+        result["response_body"] = {"adminPass": "<generated>"} if generated else row["body"]
     state = row["servers"].get("a")
     if state is None or "get_code" in before["servers"]["a"]["server"]:
-        return result
+        return result | {"after": {"get_code": 404}}
     old = before["servers"]["a"]
     result["after"] = _plain(state["server"])
     new = state["migrations"][len(old["migrations"]):]
@@ -142,13 +149,14 @@ def outcome(before: dict[str, Any], row: dict[str, Any], *, requests: bool) -> d
     fresh = state["actions"][len(old["actions"]):]
     if requests:
         result["rpc_to_compute"] = [call for call in row["rpc"] if not call.endswith("@scheduler")]
-        if new:
-            result["last_migration"] = new[-1]
+        if state["migrations"]:
+            result["last_migration"] = state["migrations"][-1]
     else:
         result["new_migrations"] = new
     result["instance_action"] = fresh[-1]["action"] if fresh else None
+    # the API lists the latest event first
     failed = [{"event": event["event"], "details": event["details"]}
-              for one in fresh for event in one["events"] if event["result"] == "Error"]
+              for one in fresh for event in reversed(one["events"]) if event["result"] == "Error"]
     if failed:
         result["failed_events"] = failed
     return result

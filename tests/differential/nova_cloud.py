@@ -20,6 +20,7 @@ from nova.servicegroup.drivers import db as servicegroup_db
 from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional import integrated_helpers
 from oslo_config import cfg
+from placement import db_api as placement_db
 
 import nova_driver
 import nova_observer
@@ -29,7 +30,7 @@ from nova_rpc import WORK
 
 ROLES = {
     "admin": ("admin", "reader,member,admin"), "member": ("fake", "reader,member"),
-    "reader": ("reader", "reader"), "other": ("other", "other"),
+    "reader": ("reader", "reader"), "stranger": ("stranger", "reader,member"),
 }
 
 
@@ -59,7 +60,17 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
         self._keep_dead_hosts_silent()
         super().setUp()
         self.app = self.api_fixture.app()
+        self._keep_connections()
         self.real_driver = lambda virtapi, *_: nova_driver.Driver(virtapi)
+
+    def _keep_connections(self) -> None:
+        """No connection grows too old, however far the clock jumps: a database in memory would go with it."""
+        engines = [api_db.get_engine(), placement_db.placement_context_manager.writer.get_engine()]
+        for cell in self.cell_mappings.values():
+            with nova_context.target_cell(nova_context.get_admin_context(), cell) as target:
+                engines.append(main_db.get_engine(context=target))
+        for engine in engines:
+            engine.pool._recycle = -1
 
     @staticmethod
     def quiet() -> None:
@@ -99,7 +110,7 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
 
     def set_option(self, name: str, value: Any) -> None:
         group, _, key = name.rpartition(".")
-        cfg.CONF.set_override(key, value, group or None)
+        cfg.CONF.set_override(key, value, None if group in ("", "DEFAULT") else group)
 
     def call(self, method: str, path: str, *, body: Any = None, raw: bytes | None = None, who: str = "admin",
              microversion: str | None = None, headers: dict[str, str] | None = None) -> Reply:
@@ -111,7 +122,8 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
             request.headers["X-OpenStack-Nova-API-Version"] = microversion
             request.headers["OpenStack-API-Version"] = f"compute {microversion}"
         request.headers.update({"X-Auth-User": user, "X-User-Id": user, "X-Roles": roles,
-                                "X-Auth-Project-Id": self.api_fixture.project_id, **(headers or {})})
+                                "X-Auth-Project-Id": "other" if who == "stranger" else self.api_fixture.project_id,
+                                **(headers or {})})
         if raw is not None:
             request.body = raw
         elif body is not None or method == "POST":

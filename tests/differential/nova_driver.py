@@ -11,7 +11,7 @@ from typing import Any
 
 import eventlet.event
 from nova import exception
-from nova.compute import power_state
+from nova.compute import power_state, task_states
 from nova.virt import fake
 from oslo_config import cfg
 
@@ -35,9 +35,11 @@ class World:
     slow: bool = False
     slow_limit_s: float = 5.0
     same_host: bool = False
-    precheck_fails: set[str] = dataclasses.field(default_factory=set)
-    claim_fails: set[str] = dataclasses.field(default_factory=set)
+    fails: dict[str, set[str]] = dataclasses.field(default_factory=dict)  # host -> what goes wrong there, always
     gates: dict[tuple[str, str], Gate] = dataclasses.field(default_factory=dict)
+
+    def fails_on(self, host: str, what: str) -> bool:
+        return what in self.fails.get(host, ())
 
     def pass_gate(self, host: str, call: str) -> None:
         if host in WORK.dead:
@@ -95,9 +97,22 @@ class Driver(fake.FakeDriver):
         self._set_state(instance, power_state.RUNNING)
 
     def check_can_live_migrate_destination(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
-        if self._host in WORLD.precheck_fails:
-            raise exception.MigrationPreCheckError(reason=f"oracle: bad host {self._host}")
+        if WORLD.fails_on(self._host, "live_migration_check"):
+            raise exception.MigrationPreCheckError(reason=f"live migration check fails on {self._host}")
         return super().check_can_live_migrate_destination(context, instance, *args, **kwargs)
+
+    def pre_live_migration(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
+        if WORLD.fails_on(self._host, "pre_live_migration"):
+            raise exception.MigrationError(reason=f"pre_live_migration fails on {self._host}")
+        return super().pre_live_migration(context, instance, *args, **kwargs)
+
+    def spawn(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
+        if instance.task_state == task_states.REBUILD_SPAWNING:
+            if WORLD.fails_on(self._host, "rebuild"):
+                raise exception.MigrationError(reason=f"rebuild fails on {self._host}")
+        elif instance.task_state == task_states.SPAWNING and WORLD.fails_on(self._host, "build"):
+            raise exception.NovaException(f"build fails on {self._host}")
+        super().spawn(context, instance, *args, **kwargs)
 
     def live_migration(self, context: Any, instance: Any, dest: Any, post_method: Any, recover_method: Any,
                        block_migration: bool = False, migrate_data: Any = None) -> None:
@@ -151,8 +166,8 @@ def install_claim_failures() -> None:
     claim = resource_tracker.ResourceTracker.resize_claim
 
     def resize_claim(self: Any, context: Any, instance: Any, flavor: Any, nodename: str, *args: Any, **kwargs: Any) -> Any:
-        if self.host in WORLD.claim_fails:
-            raise exception.ComputeResourcesUnavailable(reason=f"oracle: no room on {self.host}")
+        if WORLD.fails_on(self.host, "resize_claim"):
+            raise exception.ComputeResourcesUnavailable(reason=f"resize claim fails on {self.host}")
         return claim(self, context, instance, flavor, nodename, *args, **kwargs)
 
     resource_tracker.ResourceTracker.resize_claim = resize_claim

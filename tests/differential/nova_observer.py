@@ -1,4 +1,4 @@
-"""What Nova's database and placement say, and what happened in which order, as plain rows."""
+"""What happened inside Nova, in which order, as plain rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from nova import context as nova_context
 from nova import objects
 from nova.api.openstack import common
 from nova.db.main import api as db
@@ -42,8 +41,6 @@ class Observer:
         self.events: list[dict[str, Any]] = []
         self.calls: list[str] = []
         self._start_s = 0.0
-        self._db = nova_context.get_admin_context(read_deleted="yes")
-        nova_context.set_target_cell(self._db, cloud.cell_mappings["cell1"])
         WORK.watch_call = self._call
         WORK.watch_raise = self._raise
         self._watch_objects()
@@ -62,78 +59,6 @@ class Observer:
         if self.recording:
             at_s = round(virtual_time.CLOCK.now_s - self._start_s, 3)
             self.events.append({"t": at_s, "kind": kind, **fields})
-
-    # -- states ---------------------------------------------------------------------------------------------------
-
-    def server(self, uuid: str | None) -> dict[str, Any]:
-        if uuid is None:
-            return {"get_code": 404}
-        try:
-            instance = objects.Instance.get_by_uuid(self._db, uuid, expected_attrs=["fault"])
-        except Exception:
-            return self._unscheduled(uuid)
-        if instance.deleted:
-            return {"get_code": 404}
-        status = common.status_from_state(instance.vm_state, instance.task_state)
-        row: dict[str, Any] = {
-            "status": status, "vm_state": instance.vm_state, "task_state": instance.task_state,
-            "power_state": instance.power_state or 0, "host": instance.host, "locked": bool(instance.locked),
-        }
-        if status in ("ERROR", "DELETED") and instance.fault is not None:
-            row["fault"] = {"code": instance.fault.code, "message": instance.fault.message}
-        return row
-
-    def _unscheduled(self, uuid: str) -> dict[str, Any]:
-        """A server in cell0 or with nothing but a build request, as the API shows it."""
-        reply = self.cloud.call("GET", f"/servers/{uuid}", who="admin", microversion="2.26")
-        if reply.code != 200:
-            return {"get_code": reply.code}
-        body = reply.body["server"]
-        row = {
-            "status": body["status"], "vm_state": body["OS-EXT-STS:vm_state"],
-            "task_state": body["OS-EXT-STS:task_state"], "power_state": body["OS-EXT-STS:power_state"],
-            "host": body["OS-EXT-SRV-ATTR:host"], "locked": body["locked"],
-        }
-        if "fault" in body:
-            row["fault"] = {"code": body["fault"]["code"], "message": body["fault"]["message"]}
-        return row
-
-    def migrations(self, uuid: str | None) -> list[dict[str, Any]]:
-        if uuid is None:
-            return []
-        found = objects.MigrationList.get_by_filters(self._db, {"instance_uuid": uuid})
-        keys = ("id", "status", "migration_type", "source_compute", "dest_compute", "source_node", "dest_node")
-        return [{key: getattr(one, key) for key in keys} for one in sorted(found, key=lambda one: one.id)]
-
-    def actions(self, uuid: str | None) -> list[dict[str, Any]]:
-        if uuid is None:
-            return []
-        found = objects.InstanceActionList.get_by_instance_uuid(self._db, uuid)
-        return [
-            {"action": one.action, "message": one.message, "user_id": one.user_id, "events": self._events_of(one.id)}
-            for one in sorted(found, key=lambda one: one.id)
-        ]
-
-    def _events_of(self, action_id: int) -> list[dict[str, Any]]:
-        found = objects.InstanceActionEventList.get_by_action(self._db, action_id)
-        rows = []
-        for one in sorted(found, key=lambda one: one.id):
-            details = one.details if one.obj_attr_is_set("details") else None
-            last = one.traceback.strip("\n").split("\n")[-1] if one.traceback else None
-            rows.append({"event": one.event, "result": one.result, "details": details, "host": one.host,
-                         "traceback_last_line": last})
-        return rows
-
-    def allocations(self, consumer: str | None) -> dict[str, dict[str, int]]:
-        if consumer is None:
-            return {}
-        found = self.cloud.placement.get(f"/allocations/{consumer}").body["allocations"]
-        named = {self.provider(uuid): dict(sorted(one["resources"].items())) for uuid, one in found.items()}
-        return dict(sorted(named.items()))
-
-    @functools.cache  # noqa: B019 - one observer a process
-    def provider(self, uuid: str) -> str:
-        return str(self.cloud.placement.get(f"/resource_providers/{uuid}").body["name"])
 
     # -- what happens ---------------------------------------------------------------------------------------------
 

@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import Any
 
 HERE = pathlib.Path(__file__).parent
+VENV = HERE.parents[1] / ".venv-nova"
 
 
 def interpreter() -> pathlib.Path:
     """Python of the environment that `setup.sh` builds."""
-    return pathlib.Path(os.environ.get("NOVASIM_NOVA_VENV", HERE / ".venv-nova")) / "bin" / "python"
+    return pathlib.Path(os.environ.get("NOVASIM_NOVA_VENV", VENV)) / "bin" / "python"
 
 
 class RealNova:

@@ -30,6 +30,7 @@ import nova_player  # noqa: E402
 
 os = patcher.original("os")
 KEPT = 12  # forks kept waiting with a cloud or a prefix
+_ENDS: set[int] = set()  # this process's ends of pipes to its forks; a sibling that held one would keep it from closing
 
 
 class Fork:
@@ -39,17 +40,21 @@ class Fork:
         down_read, self._write = os.pipe()
         up_read, up_write = os.pipe()
         self.pid = os.fork()
+        self._read = up_read
         if self.pid:
             os.close(down_read)
             os.close(up_write)
-            self._lines = open(up_read, "rb")  # noqa: SIM115 - lives as long as the child
+            _ENDS.update((self._write, up_read))
+            self._lines = open(up_read, "rb", closefd=False)
             return
         try:
-            os.close(self._write)
-            os.close(up_read)
+            for end in (*_ENDS, self._write, up_read):
+                os.close(end)
+            _ENDS.clear()
             state = prepare()
             gc.collect()
             gc.freeze()
+            gc.disable()  # a fork ends before its garbage matters
             with open(down_read, "rb") as lines:
                 for line in lines:
                     _send(up_write, _guarded(answer, state, json.loads(line)))
@@ -62,8 +67,10 @@ class Fork:
         return json.loads(line) if line else {"error": "the process ended without an answer"}
 
     def close(self) -> None:
-        os.close(self._write)
         self._lines.close()
+        for end in (self._write, self._read):
+            os.close(end)
+            _ENDS.discard(end)
         os.waitpid(self.pid, 0)
 
 

@@ -153,8 +153,10 @@ class Door:
     def _on_server(
         self, call: Call, request: str, version: Version, action: Action, *, key: str = "", argument: Any = None
     ) -> Reply | Waiting:
-        server = self._lookup.get(call.server or "")
+        server = self._lookup.get(call.server or "", action.unknown)
         caller = Caller(call.roles, call.project or server.project, call.user or server.user, call.system)
+        if not (caller.system or caller.project == server.project or self.policy.is_admin(caller)):
+            raise ApiFault(404, f"Instance {server.uuid} could not be found.")
         ctx = Context(request, call.user or call.who, caller.project, call.roles, version)
         return action.run(
             OnServer(

@@ -1,0 +1,98 @@
+"""Plays sequences on real Nova, and says what came of each step in the words that both sides use."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tests.differential.nova_process import RealNova
+from tests.differential.sequences import Sequence
+from tests.differential.stages import FLAVORS, Stage, Step
+
+Row = dict[str, Any]
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def setting(stage: Stage) -> tuple[dict[str, Any], list[Step]]:
+    """Real Nova's cloud for a stage, and the steps that make its flavors, groups and first servers."""
+    cloud = {"hosts": stage["hosts"], "options": stage["options"], "fails": stage["fails"]}
+    flavors = [
+        {"op": "flavor", "name": name, "vcpus": vcpus, "memory_mb": memory, "disk_gb": disk}
+        for name, (vcpus, memory, disk) in FLAVORS.items()
+    ]
+    groups = [{"op": "group", "name": name, "policy": policy} for name, policy in stage["groups"].items()]
+    return cloud, [*flavors, *groups, *map(told, stage["servers"])]
+
+
+def told(step: Step) -> Step:
+    """A step in the words of real Nova's player."""
+    if step["op"] != "request":
+        return {**step, "sync": True}
+    paths = {
+        ("POST", None): "/servers/{server}/action",
+        ("DELETE", None): "/servers/{server}",
+        ("POST", "migration"): "/servers/{server}/migrations/{migration}/action",
+        ("DELETE", "migration"): "/servers/{server}/migrations/{migration}",
+    }
+    return {**step, "sync": True, "path": paths[step.get("method", "POST"), step.get("of")]}
+
+
+class NovaSide:
+    """One process of real Nova. What a stage needs is kept for the next sequence on it."""
+
+    def __init__(self) -> None:
+        self._nova = RealNova()
+
+    def play(self, sequence: Sequence) -> list[Row]:
+        """A row for the stage as it stands at the start, then one a step."""
+        cloud, prefix = setting(sequence.stage)
+        rows = self._nova.play(cloud, [{"op": "settle"}, *map(told, sequence.steps)], [prefix])
+        return [_row(row) for row in rows]
+
+    def close(self) -> None:
+        """End the process."""
+        self._nova.close()
+
+
+def _row(row: Row) -> Row:
+    names = row["names"]
+    answer = {key: row[key] for key in ("code", "message", "fault_name", "body") if key in row}
+    if isinstance(answer.get("body"), dict):
+        answer["body"] = sorted(answer["body"])
+    found = {"answer": answer or None, "servers": {name: _server(one) for name, one in row["servers"].items()}}
+    return _masked(found, names)
+
+
+def _server(row: Row) -> Row:
+    state = row["server"]
+    return {
+        "state": "gone" if "get_code" in state else state,
+        "migrations": [
+            [one["migration_type"], one["status"], one["source_compute"], one["dest_compute"]]
+            for one in row["migrations"]
+        ],
+        "actions": [
+            [one["action"], one["message"], [[e["event"], e["result"], e["details"], _place(e)] for e in one["events"]]]
+            for one in row["actions"]
+        ],
+        "allocations": row["allocations"],
+        "held": row["held"],
+    }
+
+
+def _place(event: Row) -> str:
+    """API and conductor run in one process there, which has one name."""
+    if event["host"] != "fake-mini":
+        return str(event["host"])
+    return "api" if event["event"].startswith("api_") else "conductor"
+
+
+def _masked(value: Any, names: dict[str, str]) -> Any:
+    """Servers by their names in all texts, other uuids hidden."""
+    if isinstance(value, str):
+        return _UUID.sub(lambda found: names.get(found.group(), "UUID"), value)
+    if isinstance(value, list):
+        return [_masked(one, names) for one in value]
+    if isinstance(value, dict):
+        return {key: _masked(one, names) for key, one in value.items()}
+    return value
