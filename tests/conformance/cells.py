@@ -146,7 +146,7 @@ def _ask(session: Session, name: str, row: Row) -> ApiAnswer:
     body = row.get("body", row.get("request_body"))
     if isinstance(body, str) and body.startswith("RAW: "):
         body = body.removeprefix("RAW: ").encode()
-    if row["action"] == "resize" and row["case"] in _RESIZES:
+    if row["action"] == "resize" and row.get("case") in _RESIZES:
         body = {**body, "resize": {**body["resize"], "flavorRef": _RESIZES[row["case"]]}}
     delete = row["action"] == "DELETE"
     return session.request(
@@ -169,7 +169,7 @@ def _action(session: Session, name: str, row: Row, answer: ApiAnswer) -> Iterato
     """The instance action of this request, and which of its events failed."""
     if "instance_action" not in row:
         return
-    ours = next((action for action in session.actions(name) if action.request_id == answer.request_id), None)
+    ours = next((a for a in reversed(session.actions(name)) if a.request_id == answer.request_id), None)
     yield from _differ("instance_action", row["instance_action"], None if ours is None else ours.action)
     failed = [] if ours is None else [(e.event, _words(e.details)) for e in ours.events if e.result == "Error"]
     theirs = [(event["event"], _words(event["details"])) for event in row.get("failed_events") or ()]
@@ -224,11 +224,11 @@ def _differ(what: str, theirs: object, ours: object) -> Iterator[str]:
 
 
 def _password(body: Any) -> Any:
-    """Generated passwords are as good as each other, if they are as long."""
-    password = body.get("adminPass") if isinstance(body, dict) else None
-    if password is None or password == "Secret12":
+    """Generated passwords and ids are as good as each other."""
+    if not isinstance(body, dict):
         return body
-    return {**body, "adminPass": "generated"}
+    made = {"adminPass": "generated"} if body.get("adminPass") not in (None, "Secret12") else {}
+    return {**{key: _words(value) if isinstance(value, str) else value for key, value in body.items()}, **made}
 
 
 def _words(text: str | None) -> str | None:

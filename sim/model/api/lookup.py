@@ -33,12 +33,13 @@ class Lookup:
             self._read = len(servers)
         return self._by_uuid.get(ident) or self._by_uuid.get(_canonical(ident))
 
-    def get(self, ident: str) -> Server:
-        """The server, or ApiFault 404."""
+    def get(self, ident: str, unknown: str) -> Server:
+        """The server, or ApiFault 404; ``unknown`` is the text for one that never was."""
         server = self.find(ident)
-        if server is None or server.deleted:
-            shown = ident if server is None else server.uuid
-            raise ApiFault(404, f"Instance {shown} could not be found.")
+        if server is None:
+            raise ApiFault(404, unknown.format(ident))
+        if server.deleted:
+            raise ApiFault(404, f"Instance {server.uuid} could not be found.")
         return server
 
 

@@ -21,6 +21,8 @@ class Action(NamedTuple):
     """What refusals call it, where that is not the body's key."""
     since: Version = MINIMUM
     until: Version = MAXIMUM
+    unknown: str = "Instance {} could not be found."
+    """What is said of a server that never was."""
 
 
 GONE: dict[str, Span] = {"resetNetwork": (MINIMUM, MAXIMUM), "os-getRDPConsole": (MINIMUM, (2, 5))}

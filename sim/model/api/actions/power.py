@@ -5,6 +5,7 @@ from __future__ import annotations
 from sim.model.api.asked import NO_TASK, OnServer, Reply
 from sim.model.api.routing import Action
 
+_UNMAPPED = "Instance {} has no mapping to a cell."
 _ACTIVE = frozenset(("active",))
 _STOPPED = frozenset(("stopped",))
 _STOPPABLE = frozenset(("active", "error"))
@@ -86,6 +87,7 @@ def _begin(asked: OnServer, rule: str, vm_states: frozenset[str], task: str, act
 
 
 ACTIONS = {
-    "os-start": Action(start, "start"), "os-stop": Action(stop, "stop"), "reboot": Action(reboot),
+    "os-start": Action(start, "start", unknown=_UNMAPPED), "os-stop": Action(stop, "stop", unknown=_UNMAPPED),
+    "reboot": Action(reboot),
     "pause": Action(pause), "unpause": Action(unpause), "suspend": Action(suspend), "resume": Action(resume),
 }  # fmt: skip
