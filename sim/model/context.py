@@ -14,8 +14,3 @@ class Context:
     project: str
     roles: tuple[str, ...]
     microversion: tuple[int, int]
-
-    @property
-    def is_admin(self) -> bool:
-        """Nova's own notion: the admin role."""
-        return "admin" in self.roles

@@ -31,7 +31,7 @@ class Lookup:
             for server in islice(servers.values(), self._read, None):
                 self._by_uuid[server.uuid] = server
             self._read = len(servers)
-        return self._by_uuid.get(ident) or self._by_uuid.get(_canonical(ident))
+        return self._by_uuid.get(ident)
 
     def get(self, ident: str, unknown: str) -> Server:
         """The server, or ApiFault 404; ``unknown`` is the text for one that never was."""
@@ -41,9 +41,3 @@ class Lookup:
         if server.deleted:
             raise ApiFault(404, f"Instance {server.uuid} could not be found.")
         return server
-
-
-def _canonical(ident: str) -> str:
-    """The usual form of a uuid that was written in capitals or without hyphens."""
-    digits = ident.replace("urn:", "").replace("uuid:", "").strip("{}").replace("-", "").lower()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
