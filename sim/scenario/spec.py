@@ -93,6 +93,7 @@ class HostSpec(Spec):
     pinned_vcpus: Whole = Field(default=0, ge=0)
     """How many of ``vcpus`` are set aside for pinned guests (PCPU, never overcommitted); the rest are shared (VCPU)."""
     hypervisor_type: str = "QEMU"
+    """``Xen`` copies memory by Xen's rules, everything else by QEMU's."""
     hypervisor_version: Whole = 8002000
     service_version: Whole | None = None
     """Version of the compute service; None is that of the simulated release."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sim.model.migration.limits import LiveMigrationLimits, data_gb, downtime_steps, throttling
+from sim.model.migration.limits import XEN, LiveMigrationLimits, data_gb, downtime_steps, throttling
 from sim.model.migration.memory import GuestMemory
 from sim.units import GIB, MIB
 
@@ -32,13 +32,14 @@ class LiveLimits:
         self._page_fault_s, self._connection_lost_s = timings.page_fault, timings.connection_lost
         bandwidth = int(libvirt["live_migration_bandwidth"])
         self._bandwidth_bps = bandwidth * MIB if bandwidth else math.inf
-        self._downtime = tuple(int(libvirt[f"live_migration_downtime{name}"]) for name in ("", "_steps", "_delay"))
+        downtime, steps, delay = (int(libvirt[f"live_migration_downtime{name}"]) for name in ("", "_steps", "_delay"))
+        self._downtime = (downtime, steps, delay)
         self._timeout_s = int(libvirt["live_migration_completion_timeout"])
         self._forces = libvirt["live_migration_timeout_action"] == "force_complete"
         self.post_copy = bool(libvirt["live_migration_permit_post_copy"])
         """Whether force-complete means post-copy, not pause."""
         self._converges = bool(libvirt["live_migration_permit_auto_converge"]) and not self.post_copy
-        self._limits: dict[tuple[int, float, int], LiveMigrationLimits] = {}
+        self._limits: dict[tuple[int, float, int, bool], LiveMigrationLimits] = {}
         self._memory: dict[tuple[Guest, int], GuestMemory] = {}
 
     def switches_after(self, server: Server, disk_b: float) -> float:
@@ -50,13 +51,14 @@ class LiveLimits:
     def limits(self, server: Server, source: int, disk_b: float) -> LiveMigrationLimits:
         """Limits of a migration of this server with so many bytes of disks."""
         version = int(self._hosts.hypervisor_version[source]) if self._converges else 0
-        key = (server.flavor.memory_mb, disk_b, version)
+        xen = self._hosts.hypervisor_type[source].lower() == "xen"
+        key = (server.flavor.memory_mb, disk_b, version, xen)
         found = self._limits.get(key)
         if found is None:
-            found = self._limits[key] = self._made(_data_gb(server, disk_b), version)
+            found = self._limits[key] = self._made(_data_gb(server, disk_b), version, xen)
         return found
 
-    def _made(self, size_gb: float, version: int) -> LiveMigrationLimits:
+    def _made(self, size_gb: float, version: int, xen: bool) -> LiveMigrationLimits:
         timeout = float(int(self._timeout_s * size_gb)) if self._timeout_s else math.inf
         return LiveMigrationLimits(
             downtime=downtime_steps(*self._downtime, size_gb),
@@ -70,6 +72,7 @@ class LiveLimits:
             zero_page_bps=self._zero_page_bps,
             page_fault_s=self._page_fault_s,
             connection_lost_s=self._connection_lost_s,
+            xen=XEN if xen else None,
         )
 
     def memory(self, server: Server) -> GuestMemory:
@@ -105,7 +108,7 @@ def _memory(guest: Guest, memory_mb: int, phase_s: float) -> GuestMemory:
     )
 
 
-def _libvirt(cloud: Cloud) -> dict[str, object]:
+def _libvirt(cloud: Cloud) -> dict[str, Any]:
     names = """
     live_migration_parallel_connections live_migration_tunnelled live_migration_with_native_tls live_migration_bandwidth
     live_migration_downtime live_migration_downtime_steps live_migration_downtime_delay

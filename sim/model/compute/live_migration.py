@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sim.kernel.pool import Pool
 from sim.model.compute.live_limits import LiveLimits, local_disk_b
-from sim.model.compute.live_work import LiveWork, SourceDiedError, Steps
+from sim.model.compute.live_work import MONITOR_S, LiveWork, SourceDiedError, Steps
 from sim.model.context import Context
 from sim.model.exceptions import InvalidMigrationState, NoActiveMigrationForInstance, NovaException
 from sim.model.host import UP
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from sim.model.action import ActionEvent
     from sim.model.cloud import Cloud
 
-_MONITOR_S = 0.5
-"""How often Nova's monitor looks at a running migration."""
 _NO_JOB = "Requested operation is not valid: no job is active on the domain"
 
 
@@ -132,7 +130,7 @@ class LiveMigrations:
             return
         self.cloud.db.finish_event(server, ctx.request, event)
         since = self.cloud.env.now - work.began
-        yield self.cloud.env.timeout(math.ceil(since / _MONITOR_S) * _MONITOR_S - since)
+        yield self.cloud.env.timeout(math.ceil(since / MONITOR_S) * MONITOR_S - since)
         if work.stage == "copying":
             yield from work.force_complete()
 

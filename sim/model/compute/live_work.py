@@ -156,7 +156,7 @@ class LiveWork:
         )  # fmt: skip
         after = self.limits.switches_after(server, self.disk_b)
         if after < _NEVER:
-            cloud.cast(self._switch_after(after))
+            cloud.cast(self._switch_after(after, flow))
         yield flow.done
         self.stage = "finishing"
         outcome = copy.outcome or "failed"
@@ -183,6 +183,8 @@ class LiveWork:
                 copy.rounds, copy.bytes_memory, copy.bytes_disk, downtime_s, copy.throttle,
             )
         )  # fmt: skip
+        if copy.guest_lost:
+            cloud.compute.uptime.stops(self.server, "live-migration")
         done = "done" if outcome == "completed" else "failed" if outcome == "failed" else "aborted"
         cloud.log.append(records.Step(now, name, self.ctx.request, "copy", source, self.began, done))
 
@@ -306,14 +308,19 @@ class LiveWork:
                 records.Downtime(cloud.env.now, self.server.name, began, "live-migration", self.ctx.request)
             )
 
-    def _switch_after(self, seconds: float) -> Steps:
-        """Nova's completion timeout where it means post-copy."""
-        yield self.cloud.env.timeout(seconds)
+    def _switch_after(self, seconds: float, flow: Flow) -> Steps:
+        """Nova's completion timeout where it means post-copy: tried at every look until memory is under way."""
+        env = self.cloud.env
+        yield env.any_of([env.timeout(seconds), flow.done])
+        while self.stage == "copying" and self.copy is not None and self.copy.stage == "disk":
+            yield env.any_of([env.timeout(MONITOR_S), flow.done])
         if self.stage == "copying":
             yield from self.force_complete()
 
 
 _NEVER = float("inf")
+MONITOR_S = 0.5
+"""How often Nova's monitor looks at a running migration."""
 _UNREACHABLE = frozenset({"crashed", "rebooting", "cut_off"})
 """Power states in which a host's hypervisor cannot be reached; a hung host's can."""
 

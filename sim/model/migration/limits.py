@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sim.model.migration.memory import IDLE_WORKING_SET_B
 from sim.units import GIB
 
 TimeoutAction = Literal["abort", "force_complete"]
@@ -14,8 +15,11 @@ TimeoutAction = Literal["abort", "force_complete"]
 
 @dataclass(frozen=True, slots=True)
 class Throttling:
-    """QEMU's auto-converge. At a bitmap sync more than 1 s after the last judged one, a period in which more than half as
-    many bytes were dirtied as sent is high; every ``periods`` high ones the vCPUs are throttled further."""  # fmt: skip
+    """QEMU's auto-converge.
+
+    At a bitmap sync more than 1 s after the last judged one, a period in which more than half as many bytes were
+    dirtied as sent is high; every ``periods`` high ones the vCPUs are throttled further.
+    """
 
     initial: float = 0.2
     increment: float = 0.1
@@ -35,6 +39,33 @@ def throttling(qemu_version: int, initial: float = 0.2, increment: float = 0.1) 
     if qemu_version < 5_000_000:
         return Throttling(initial, increment, periods=3, first_counts=False)
     return Throttling(initial, increment, resync_s=5.0 if qemu_version >= 9_002_000 else math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class XenRules:
+    """How Xen ends the rounds: by what was dirtied, not by how long the rest would take.
+
+    With ``minimum_bps`` it is the rate-adaptive copy of Clark'05, else Xen's later copy at full rate.
+    """
+
+    minimum_bps: float | None = None
+    """Rate of the first round; later ones are sent as fast as the guest dirtied in the last one, and ``step_bps``."""
+    step_bps: float = 6.25e6
+    maximum_bps: float = math.inf
+    """A round that would have to go faster is the last, and is sent at this rate."""
+    few_b: float = 50 * 4096
+    """Stop when a round leaves less than this (50 pages; 256 KiB in 2005)."""
+    rounds: int = 29
+    amount: float = 3.0
+    """Stop when this many times the memory was sent."""
+    hot_b: float = 0.0
+    """Pages of the guest's system that are written again within any round."""
+
+
+CLARK_2005 = XenRules(minimum_bps=12.5e6, maximum_bps=62.5e6, few_b=256 * 1024, hot_b=IDLE_WORKING_SET_B)
+"""100 Mbit/s at first, 50 more than was dirtied after that, 500 at most (Clark et al., NSDI 2005)."""
+XEN = XenRules(hot_b=IDLE_WORKING_SET_B)
+"""Xen up to 4.x (Akoush et al., MASCOTS 2010)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +98,18 @@ class LiveMigrationLimits:
     slice_s: float = 0.05
     """QEMU looks at what remains after each such slice of sending; 0 looks all the time."""
 
+    xen: XenRules | None = None
+    """None: QEMU."""
+
+    def downtime_at(self, elapsed_s: float) -> tuple[float, float]:
+        """The downtime limit in force so long after the begin, and until when; seconds."""
+        now = self.downtime[0][1]
+        for since, value in self.downtime:
+            if since > elapsed_s:
+                return now, since
+            now = value
+        return now, math.inf
+
 
 def data_gb(memory_mb: int, disks_b: Sequence[float] = ()) -> float:
     """Nova's size of a migration: memory and each copied disk in GiB, each at least 2."""
@@ -74,8 +117,10 @@ def data_gb(memory_mb: int, disks_b: Sequence[float] = ()) -> float:
 
 
 def downtime_steps(downtime_ms: int, steps: int, delay_s: int, size_gb: float) -> tuple[tuple[float, float], ...]:
-    """Nova's staircase of the downtime limit, in seconds: ``steps`` equal steps from downtime/steps up to downtime, one
-    each int(delay * size) s."""  # fmt: skip
+    """Nova's staircase of the downtime limit, in seconds.
+
+    ``steps`` equal steps from downtime/steps up to downtime, one each int(delay * size) s.
+    """
     delay = int(delay_s * size_gb)
     base = downtime_ms / steps
     rise = (downtime_ms - base) / steps

@@ -7,18 +7,20 @@ undisturbed migration is one look ahead and one event.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from sim.model.migration.limits import LiveMigrationLimits
 from sim.model.migration.memory import GuestMemory
 from sim.model.migration.rounds import Rounds, Stage
+from sim.model.migration.xen import XenRounds
 
 
 class PreCopy:
     """One live migration, from the first byte to the last.
 
-    ``disk_b`` bytes of local disks go first (block migration). Times count from the begin of the copy. When it is finished
-    after :attr:`outcome` ``completed``, the guest runs at the destination :attr:`tail_s` later: device state and hand-over
-    need time but no bytes.
+    ``disk_b`` bytes of local disks go first (block migration). Times count from the begin of the copy. When it is
+    finished after :attr:`outcome` ``completed``, the guest runs at the destination :attr:`tail_s` later: device state
+    and hand-over need time but no bytes.
     """
 
     __slots__ = ("_ahead", "_plan", "_state", "cap_bps", "finished", "limits", "memory", "slowdown")
@@ -27,7 +29,8 @@ class PreCopy:
         if not disk_b >= 0:
             raise ValueError(f"disk_b must not be negative, not {disk_b}")
         self.memory, self.limits = memory, limits
-        self._state = Rounds(memory, limits, disk_b)
+        rules = limits.xen
+        self._state = Rounds(memory, limits, disk_b) if rules is None else XenRounds(memory, limits, disk_b, rules)
         self._ahead: Rounds | None = None
         self._plan = (-1.0, -1.0)
         self._show()
@@ -44,9 +47,9 @@ class PreCopy:
             left = seconds
             while state.outcome is None:
                 left -= state.run(left, rate_bps)
-                if left <= 0:
-                    break
-                if _cap(state) == 0:
+                if state.elapsed_s + left <= state.elapsed_s:
+                    break  # nothing is left, or less than the clock can tell
+                if state.cap_bps == 0:
                     rate_bps = 0.0  # asked for more time than until the change that was announced: no bytes then
         self._ahead = None
         self._show()
@@ -65,9 +68,9 @@ class PreCopy:
         state = self._state
         self.finished = state.outcome is not None
         self.slowdown = state.slowdown
-        self.cap_bps = _cap(state)
+        self.cap_bps = state.cap_bps
 
-    # --- orders; give them at the right moment with Flows.command ------------------------------------------------------
+    # --- orders; give them at the right moment with Flows.command -----------------------------------------------------
 
     def abort(self) -> bool:
         """Stop and stay at the source. False if it is too late: in post-copy, or over."""
@@ -76,8 +79,15 @@ class PreCopy:
         return self._order(self._state.abort)
 
     def force_complete(self) -> bool:
-        """Post-copy if permitted, else pause the guest. False if it is over, in post-copy or paused already."""
-        if self.finished or self._state.stage is Stage.POSTCOPY or self._state.paused:
+        """Post-copy if permitted, else pause the guest.
+
+        False if it is over, in post-copy or paused already, or if post-copy cannot begin because disks are still on
+        their way.
+        """
+        state = self._state
+        if self.finished or state.stage is Stage.POSTCOPY or state.paused:
+            return False
+        if state.stage is Stage.DISK and self.limits.permit_post_copy:
             return False
         return self._order(self._state.force)
 
@@ -87,9 +97,8 @@ class PreCopy:
             return False
         return self._order(self._state.lose_link)
 
-    def _order(self, order: object) -> bool:
+    def _order(self, order: Callable[[], None]) -> bool:
         self._ahead = None
-        assert callable(order)
         order()
         self._show()
         return True
@@ -108,6 +117,11 @@ class PreCopy:
         if state.postcopy_b or state.stage is Stage.POSTCOPY:
             return "postcopy"
         return "paused" if state.paused else "precopy"
+
+    @property
+    def stage(self) -> str:
+        """``disk``, ``scan``, ``rounds``, ``stopped``, ``postcopy`` or ``ended``."""
+        return self._state.stage.value
 
     @property
     def guest_lost(self) -> bool:
@@ -159,15 +173,3 @@ class PreCopy:
     def curve(self) -> tuple[tuple[float, float], ...]:
         """What users felt: (time, part of the guest's speed lost from then on), 1 is standing still."""
         return self._state.curve
-
-
-def _cap(state: Rounds) -> float:
-    """The most that the copy can use in its present stage."""
-    limits = state.limits
-    if state.stage is Stage.SCAN or state.stage is Stage.ENDED:
-        return 0.0
-    if state.stage is Stage.DISK:
-        return min(limits.block_stream_bps, limits.bandwidth_bps)
-    if state.stage is Stage.POSTCOPY:
-        return limits.stream_bps
-    return min(limits.stream_bps, limits.bandwidth_bps)

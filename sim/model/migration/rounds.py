@@ -1,21 +1,29 @@
 """A pre-copy as QEMU runs it, round by round, between two changes of its bandwidth. No clock, no events.
 
-A round sends what is dirty until what is left can be sent within the downtime limit; then the dirty bitmap is synchronised.
-If what is dirty now still fits, the guest stops and the rest is sent; else the next round begins.
+A round sends what is dirty until what is left can be sent within the downtime limit; then the dirty bitmap is
+synchronised. If what is dirty now still fits, the guest stops and the rest is sent; else the next round begins.
+
+Zero pages cost the time to find them. They are taken to be the last that a first round comes to (QEMU sends the guest's
+memory first and the near-empty memory of its devices last, and free memory is zero), so what is left when the first
+round falls below the limit is zero pages, as far as there are any.
 """
 
 from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Callable
+from typing import ClassVar
 
 from sim.model.migration.limits import LiveMigrationLimits
 from sim.model.migration.memory import GuestMemory
+from sim.model.migration.postcopy import FAULT_STEPS, fault_slowdown
 
-_PAGE_B = 4096
-_FAULT_STEPS = (0.75, 0.5, 0.25)
-"""In post-copy the guest's slowdown is told again when this part of the rest is left."""
 _SAME = 1e-12
+_FITS = 1 + 1e-6
+"""Rounds approach the limit from above without end where QEMU's slices do not cut them."""
+_CHANCES = 50
+"""Rounds, and turns of an activity profile, without an end after which there will be none."""
 
 
 class Stage(enum.Enum):
@@ -38,8 +46,8 @@ class Rounds:
         self.memory, self.limits = memory, limits
         self.elapsed_s = 0.0
         self.disk_left_b = disk_b
-        zero_b = memory.ram_b - memory.nonzero_b
-        self.scan_left_s = zero_b / limits.zero_page_bps
+        self.zero_b = memory.ram_b - memory.nonzero_b
+        self.scan_left_s = self.zero_b / limits.zero_page_bps
         self.left_b = float(memory.nonzero_b)
         self.rounds = 0
         """Bitmap syncs so far."""
@@ -74,7 +82,7 @@ class Rounds:
 
     def clone(self) -> Rounds:
         """An independent copy of the state."""
-        twin = object.__new__(Rounds)
+        twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         return twin
 
@@ -85,8 +93,9 @@ class Rounds:
         end). Returns the seconds gone; inf if asked for inf and nothing ever changes."""  # fmt: skip
         start = self.elapsed_s
         end = start + seconds
+        horizon_s, horizon_rounds = self._horizon(), self.rounds + _CHANCES
         while self.outcome is None:
-            known = (self.stage, self.slowdown)
+            known = (self.cap_bps, self.slowdown)
             deadline = min(end, self._timeout_at())
             if rate_bps <= 0 and self.stage is not Stage.SCAN:
                 deadline = min(deadline, self.elapsed_s + max(0.0, self.limits.connection_lost_s - self.stalled_s))
@@ -95,23 +104,44 @@ class Rounds:
                 self.stalled_s += deadline - self.elapsed_s
                 self._pass(deadline - self.elapsed_s, 0.0)
                 self.elapsed_s = deadline
-                if self.stalled_s >= self.limits.connection_lost_s:
+                if self.stalled_s >= self.limits.connection_lost_s * (1 - _SAME):
                     self.lose_link()
             else:
                 self.stalled_s = 0.0
                 self._STEPS[self.stage](self, deadline, rate_bps)
             if self.outcome is None and self.elapsed_s >= self._timeout_at():
                 self.time_out()
-            if self.elapsed_s >= end or self.slowdown != known[1] or self._cap_changed(known[0]):
+            if self.elapsed_s >= end or (self.cap_bps, self.slowdown) != known:
                 break
+            if self.elapsed_s > horizon_s and self.rounds > horizon_rounds:
+                return math.inf
         return self.elapsed_s - start
 
-    def _cap_changed(self, before: Stage) -> bool:
-        return self.stage is not before and (before is not Stage.ROUNDS or self.stage is not Stage.STOPPED)
+    def _horizon(self) -> float:
+        """When a guest whose activity comes and goes has had its chances to be caught, and will not be any more."""
+        profile = self.memory.profile
+        if not profile or math.isfinite(self.limits.completion_timeout_s):
+            return math.inf
+        return max(self.elapsed_s, self.limits.downtime[-1][0]) + _CHANCES * profile[-1][0]
+
+    @property
+    def cap_bps(self) -> float:
+        """The most that the copy can use in its present stage."""
+        limits = self.limits
+        if self.stage is Stage.SCAN or self.stage is Stage.ENDED:
+            return 0.0
+        if self.stage is Stage.DISK:
+            return min(limits.block_stream_bps, limits.bandwidth_bps)
+        if self.stage is Stage.POSTCOPY:
+            return limits.stream_bps
+        return min(limits.stream_bps, limits.bandwidth_bps)
 
     def _timeout_at(self) -> float:
+        limits = self.limits
         if self.stage is Stage.POSTCOPY or self.paused:
             return math.inf
+        if self.stage is Stage.DISK and limits.timeout_action == "force_complete" and limits.permit_post_copy:
+            return math.inf  # tried again and again until memory is under way
         return self.limits.completion_timeout_s
 
     def _pass(self, seconds: float, rate_bps: float) -> None:
@@ -165,7 +195,7 @@ class Rounds:
 
     def _round(self, deadline: float, rate_bps: float) -> None:
         """To the next bitmap sync, the next step of the downtime limit or the deadline."""
-        limit_s, next_limit_s = self._limit()
+        limit_s, next_limit_s = self.limits.downtime_at(self.elapsed_s)
         need = self._sync_in(limit_s * rate_bps, rate_bps)
         until = min(deadline, next_limit_s)
         if self.elapsed_s + need > until:
@@ -177,18 +207,10 @@ class Rounds:
         self.elapsed_s += need
         self._sync(limit_s * rate_bps, need, until, rate_bps)
 
-    def _limit(self) -> tuple[float, float]:
-        """The downtime limit in force, and until when."""
-        steps = self.limits.downtime
-        now = steps[0][1]
-        for since, value in steps:
-            if since > self.elapsed_s:
-                return now, since
-            now = value
-        return now, math.inf
-
     def _sync_in(self, threshold_b: float, rate_bps: float) -> float:
         """Seconds until QEMU synchronises the bitmap: at the end of a slice that leaves less than the threshold."""
+        if not self.rounds:
+            threshold_b = max(0.0, threshold_b - self.zero_b)
         empty = self.left_b / rate_bps
         below = max(0.0, self.left_b - threshold_b) / rate_bps
         step = self.limits.slice_s
@@ -199,14 +221,22 @@ class Rounds:
             below = min(below, max(0.0, throttling.resync_s - self.round_s))
         return max(0.0, min(below, empty))
 
+    def _dirtied(self) -> float:
+        """Bytes that a bitmap sync now adds to what is left: what is both unsent and dirtied is one page, not two.
+
+        What is left of the first round lies anywhere in the memory. Later it is of the working set, which the guest
+        comes back to only after it has written all the rest of it.
+        """
+        memory = self.memory
+        fresh = min(memory.dirty_bps * self.round_busy_s, memory.working_set_b)
+        if self.rounds:
+            return max(0.0, min(fresh, memory.working_set_b - self.left_b))
+        return fresh * (1 - min(1.0, self.left_b / max(memory.nonzero_b, 1.0)))
+
     def _sync(self, threshold_b: float, last_s: float, until: float, rate_bps: float) -> None:
-        unsent_b = self.left_b
-        working_set = self.memory.working_set_b
-        fresh = min(self.memory.dirty_bps * self.round_busy_s, working_set)
-        if working_set > 0:
-            fresh *= 1 - min(1.0, unsent_b / working_set)  # what is both unsent and dirtied is one page, not two
+        fresh = self._dirtied()
         length, throttle = self.round_s, self.throttle
-        self.left_b = unsent_b + fresh
+        self.left_b += fresh
         self.rounds += 1
         self.round_s = self.round_busy_s = 0.0
         self.period_s += length
@@ -216,7 +246,7 @@ class Rounds:
         after = self.limits.post_copy_after_rounds
         if after is not None and self.rounds >= after and self.left_b > 0:
             self.start_post_copy()
-        elif self.left_b <= threshold_b:
+        elif self.left_b <= threshold_b * _FITS:
             self._stop()
         elif abs(self.left_b - self.before_b) <= _SAME * self.left_b and (last_s, throttle) == (length, self.throttle):
             self._repeat(length, until, rate_bps)
@@ -242,17 +272,16 @@ class Rounds:
         throttling = self.limits.throttling
         if self.memory.profile or not length or (throttling is not None and self.throttle < throttling.maximum):
             return
+        count = (until - self.elapsed_s) / length - 1
         last = self.limits.post_copy_after_rounds
-        if math.isinf(until) and last is None:
-            self.elapsed_s = math.inf
-            return
-        count = int((until - self.elapsed_s) / length) - 1 if math.isfinite(until) else last - self.rounds - 1
         if last is not None:
             count = min(count, last - self.rounds - 1)
-        if count > 0:
-            self.elapsed_s += count * length
-            self.rounds += count
-            self.sent_memory_b += count * length * rate_bps
+        if math.isinf(count):
+            self.elapsed_s = math.inf
+        elif count >= 1:
+            self.elapsed_s += int(count) * length
+            self.rounds += int(count)
+            self.sent_memory_b += int(count) * length * rate_bps
 
     def _finish_stopped(self, deadline: float, rate_bps: float) -> None:
         need = self.left_b / rate_bps
@@ -267,7 +296,7 @@ class Rounds:
 
     def _fetch(self, deadline: float, rate_bps: float) -> None:
         """Post-copy: the rest arrives while the guest runs at the destination and waits for pages."""
-        floor = _FAULT_STEPS[self.fault_step] * self.postcopy_b if self.fault_step < len(_FAULT_STEPS) else 0.0
+        floor = FAULT_STEPS[self.fault_step] * self.postcopy_b if self.fault_step < len(FAULT_STEPS) else 0.0
         need = max(0.0, self.left_b - floor) / rate_bps
         if self.elapsed_s + need > deadline:
             self._pass(deadline - self.elapsed_s, rate_bps)
@@ -278,11 +307,11 @@ class Rounds:
         self.elapsed_s += need
         self.fault_step += 1
         if floor:
-            self._slow(self._fault_slowdown())
+            self._slow(fault_slowdown(self.memory, self.limits, self.left_b))
         else:
             self._end("completed")
 
-    _STEPS = {
+    _STEPS: ClassVar[dict[Stage, Callable[[Rounds, float, float], None]]] = {
         Stage.DISK: _copy_disk,
         Stage.SCAN: _scan,
         Stage.ROUNDS: _round,
@@ -304,15 +333,6 @@ class Rounds:
             self.stopped_at_s = self.elapsed_s
             self.curve += ((self.elapsed_s, 1.0),)
 
-    def _fault_slowdown(self) -> float:
-        """A guest that touches r bytes a second waits ``page_fault_s`` for each page of its working set that is missing."""
-        working_set = self.memory.working_set_b
-        if not working_set:
-            return 0.0
-        missing = min(1.0, self.left_b / working_set)
-        waits = missing * self.memory.dirty_bps / _PAGE_B * self.limits.page_fault_s
-        return 1 - 1 / (1 + waits)
-
     def _end(self, outcome: str) -> None:
         self.outcome = outcome
         if self.stopped_at_s is not None and self.stage is not Stage.POSTCOPY:
@@ -326,10 +346,7 @@ class Rounds:
 
     def start_post_copy(self) -> None:
         """The guest goes on at the destination at once; what is dirty follows."""
-        fresh = min(self.memory.dirty_bps * self.round_busy_s, self.memory.working_set_b)
-        if self.memory.working_set_b > 0:
-            fresh *= 1 - min(1.0, self.left_b / self.memory.working_set_b)
-        self.left_b += fresh
+        self.left_b += self._dirtied()
         self.round_s = self.round_busy_s = 0.0
         self.stage = Stage.POSTCOPY
         self.postcopy_b = self.left_b
@@ -337,7 +354,7 @@ class Rounds:
         self.stopped_at_s = self.elapsed_s
         self.downtime_s = self.limits.device_state_s
         self.curve += ((self.elapsed_s, 1.0),)
-        self.slowdown = self._fault_slowdown()
+        self.slowdown = fault_slowdown(self.memory, self.limits, self.left_b)
         self.curve += ((self.elapsed_s + self.downtime_s, self.slowdown),)
         if not self.left_b:
             self._end("completed")
@@ -350,11 +367,7 @@ class Rounds:
         """The guest is paused so that the copy must come to its end."""
         self.paused = True
         if self.stage is Stage.ROUNDS:
-            unsent = self.left_b
-            fresh = min(self.memory.dirty_bps * self.round_busy_s, self.memory.working_set_b)
-            if self.memory.working_set_b > 0:
-                fresh *= 1 - min(1.0, unsent / self.memory.working_set_b)
-            self.left_b = unsent + fresh
+            self.left_b += self._dirtied()
             self._stop()
         elif self.stopped_at_s is None:
             self.stopped_at_s = self.elapsed_s
