@@ -12,6 +12,8 @@ from sim.runs.session import Session
 from sim.scenario.spec import Scenario
 
 SMALL = {"VCPU": 4, "MEMORY_MB": 16384, "DISK_GB": 20}
+HOT = {"dirty": "4 GB/s", "working_set": "8 GiB"}
+"""Dirties faster than a link of 10 Gbit/s carries."""
 QUIET = {"host": None, "block_migration": "auto"}
 
 
@@ -185,6 +187,7 @@ def test_an_aborted_migration_leaves_no_trace_in_placement(status: str) -> None:
     session = cloud(servers=2)
     if status == "queued":
         migrate(session, "vm2")
+        reach(session, "preparing", "vm2")
     migrate(session)
     reach(session, status)
     assert abort(session).code == 202
@@ -208,7 +211,7 @@ def test_after_an_abort_the_next_in_the_queue_goes() -> None:
 
 @pytest.mark.parametrize("post_copy", [False, True])
 def test_a_copy_that_never_ends_is_forced_to(post_copy: bool) -> None:
-    session = cloud(activity="hog", options={"libvirt": {"live_migration_permit_post_copy": post_copy}})
+    session = cloud(activity=HOT, options={"libvirt": {"live_migration_permit_post_copy": post_copy}})
     migrate(session)
     copying(session)
     session.run_for(60)
@@ -226,7 +229,7 @@ def test_a_copy_that_never_ends_is_forced_to(post_copy: bool) -> None:
 
 @pytest.mark.parametrize("action", ["abort", "force_complete"])
 def test_the_completion_timeout_is_800_s_for_each_gib(action: str) -> None:
-    session = cloud(activity="hog", options={"libvirt": {
+    session = cloud(activity=HOT, options={"libvirt": {
         "live_migration_timeout_action": action, "live_migration_completion_timeout": 10}})  # fmt: skip
     migrate(session)
     session.settle()
