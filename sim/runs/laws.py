@@ -6,66 +6,16 @@ They are a second opinion: they see records alone, share no code with the model,
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from sim.errors import LawViolation
 from sim.eventlog import records as r
+from sim.runs.arrows import ANYTIME, CHOICES, LEGAL_MIGRATIONS, LEGAL_VM_STATES, SHARED
 
 Handler = Callable[[Any], None]
 Resources = tuple[int, int, int, int]
 _CLASSES = ("VCPU", "MEMORY_MB", "DISK_GB", "PCPU")
-
-_ANYTIME = frozenset({"error", "active", "soft-delete", "deleted"})
-"""os-resetState makes anything active or error; everything can be deleted."""
-
-LEGAL_VM_STATES: Mapping[str, frozenset[str]] = {
-    "building": frozenset({"stopped"}),
-    "active": frozenset({"paused", "suspended", "stopped", "rescued", "resized", "shelved", "shelved_offloaded"}),
-    "paused": frozenset({"stopped", "shelved", "shelved_offloaded"}),
-    "suspended": frozenset({"stopped", "shelved", "shelved_offloaded"}),
-    "stopped": frozenset({"rescued", "resized", "shelved", "shelved_offloaded", "paused", "suspended"}),
-    "rescued": frozenset({"stopped"}),
-    "resized": frozenset({"stopped"}),
-    "error": frozenset({"building", "stopped", "rescued", "resized", "paused", "suspended", "shelved_offloaded"}),
-    "shelved": frozenset({"shelved_offloaded", "stopped"}),
-    "shelved_offloaded": frozenset({"stopped"}),
-    "soft-delete": frozenset({"stopped", "paused", "suspended", "shelved", "shelved_offloaded", "rescued", "resized"}),
-    "deleted": frozenset(),
-}
-
-_LIVE = {
-    None: {"accepted"},
-    "accepted": {"accepted", "queued", "preparing", "error", "cancelled", "failed"},
-    "queued": {"preparing", "cancelled", "error", "failed"},
-    "preparing": {"running", "error", "failed", "cancelled"},
-    "running": {"running", "completed", "error", "failed", "cancelled", "running (post-copy)"},
-    "running (post-copy)": {"completed", "error", "failed"},
-    "failed": {"error"},
-    "error": {"failed"},
-}
-_COLD = {
-    None: {"pre-migrating"},
-    "pre-migrating": {"pre-migrating", "migrating", "error"},
-    "migrating": {"post-migrating", "error"},
-    "post-migrating": {"finished", "error"},
-    "finished": {"confirming", "reverting", "error", "confirmed"},
-    "confirming": {"confirmed", "error"},
-    "confirmed": {"error"},
-    "reverting": {"reverted", "error"},
-    "reverted": {"error"},
-}
-_EVACUATION = {
-    None: {"accepted"},
-    "accepted": {"accepted", "pre-migrating", "error", "failed", "done", "completed"},
-    "pre-migrating": {"pre-migrating", "done", "error", "failed", "completed"},
-    "done": {"completed"},
-    "completed": {"pre-migrating", "done", "failed", "error"},
-    "error": {"failed"},
-}
-LEGAL_MIGRATIONS: Mapping[str, Mapping[str | None, set[str]]] = {
-    "live-migration": _LIVE, "migration": _COLD, "resize": _COLD, "evacuation": _EVACUATION,
-}  # fmt: skip
 
 
 class TimeLaw:
@@ -89,7 +39,10 @@ class CapacityLaw:
         self.used: dict[str, list[int]] = {}
         self.held: dict[str, dict[str, Resources]] = defaultdict(dict)
         self._flavors: dict[str, Resources] = {}
-        self._finished: list[tuple[str, str]] = []
+        self._statuses: dict[str, str] = {}
+        """Migration, as a consumer → its last status."""
+        self._reverted: dict[str, str] = {}
+        """Server → its migration that the destination has reverted last."""
 
     def handlers(self) -> dict[type[r.Record], Handler]:
         """Record type → method."""
@@ -97,7 +50,7 @@ class CapacityLaw:
             r.HostsPresent: self.hosts, r.DedicatedPresent: self.dedicated, r.FlavorsPresent: self.flavors,
             r.ServersPresent: self.servers, r.MigrationsPresent: self.migrations, r.HoldingsPresent: self.holdings,
             r.Claimed: self.claimed, r.Released: self.released, r.ClaimMoved: self.moved,
-            r.MigrationState: self.migration,
+            r.MigrationState: self.migration, r.EventFinished: self.event,
         }  # fmt: skip
 
     def hosts(self, record: r.HostsPresent) -> None:
@@ -185,13 +138,21 @@ class CapacityLaw:
 
     def migration(self, record: r.MigrationState) -> None:
         """Remember the moves that ended well: they must hold nothing in the end."""
-        if record.status in {"confirmed", "completed", "reverted"} and record.type != "evacuation":
-            self._finished.append((f"migration:{record.migration}", record.status))
+        if record.type != "evacuation":
+            consumer = f"migration:{record.migration}"
+            self._statuses[consumer] = record.status
+            if record.status == "reverted":
+                self._reverted[record.server] = consumer
+
+    def event(self, record: r.EventFinished) -> None:
+        """A move is reverted in earnest when the source has the server back."""
+        if record.event == "compute_finish_revert_resize" and record.result == "Success":
+            self._statuses[self._reverted[record.server]] = "back"
 
     def end(self) -> None:
         """At the end of the log."""
-        for consumer, status in self._finished:
-            if self.held.get(consumer):
+        for consumer, status in self._statuses.items():
+            if status in {"confirmed", "completed", "back"} and self.held.get(consumer):
                 raise LawViolation(
                     "a finished move holds nothing", f"{consumer} is {status}, holds {self.held[consumer]}"
                 )
@@ -227,7 +188,7 @@ class ServerLaw:
         if before is None:
             raise LawViolation("only servers that exist change", record.server)
         after = record.vm_state
-        if after != before and after not in _ANYTIME and after not in LEGAL_VM_STATES.get(before, _ANYTIME):
+        if after != before and after not in ANYTIME and after not in LEGAL_VM_STATES.get(before, ANYTIME):
             raise LawViolation("legal transitions", f"{record.server}: vm_state {before} → {after}")
         if before == "deleted":
             raise LawViolation("legal transitions", f"{record.server} changes after its deletion")
@@ -245,6 +206,9 @@ class MigrationLaw:
 
     def __init__(self) -> None:
         self.status: dict[int, str] = {}
+        self._open: dict[str, dict[int, str]] = defaultdict(dict)
+        """Server → its records that are pre-migrating, and their types."""
+        self._shared: set[int] = set()
         self.limit = 0
         self.busy: dict[str, set[int]] = defaultdict(set)
 
@@ -252,7 +216,7 @@ class MigrationLaw:
         """Record type → method."""
         return {
             r.RunStarted: self.started, r.MigrationsPresent: self.present, r.MigrationState: self.state,
-            r.HostState: self.host,
+            r.HostState: self.host, r.ActionStarted: self.action,
         }  # fmt: skip
 
     def present(self, record: r.MigrationsPresent) -> None:
@@ -268,6 +232,12 @@ class MigrationLaw:
         """The limit that is in force."""
         self.limit = int(record.options.get("DEFAULT.max_concurrent_live_migrations", 1))
 
+    def action(self, record: r.ActionStarted) -> None:
+        """Another move takes up the record that one before it left."""
+        if record.action in CHOICES:
+            kind = CHOICES[record.action]
+            self._shared.update(number for number, other in self._open[record.server].items() if other == kind)
+
     def state(self, record: r.MigrationState) -> None:
         """Along the arrows of its type."""
         before = self.status.get(record.migration)
@@ -275,7 +245,12 @@ class MigrationLaw:
         arrows = LEGAL_MIGRATIONS.get(record.type)
         if arrows is None:
             raise LawViolation("migration types are Nova's", record.type)
-        if after != before and after not in arrows.get(before, set()):
+        if after == "pre-migrating":
+            self._open[record.server][record.migration] = record.type
+        elif before == "pre-migrating":
+            self._open[record.server].pop(record.migration, None)
+        shared = record.migration in self._shared and after in SHARED
+        if after not in {before, *arrows.get(before, ())} and not shared:
             raise LawViolation("legal transitions", f"{record.type} {record.migration}: {before} → {after}")
         self.status[record.migration] = after
         if record.type == "live-migration" and self.limit:

@@ -27,11 +27,11 @@ LARGE = {"VCPU": 2, "MEMORY_MB": 4096, "DISK_GB": 40}
 def cloud(hosts: int = 3, servers: int | list[dict[str, Any]] = 1, **more: Any) -> Session:
     """Servers ``vm1``, … on ``h1``, other hosts with ever less memory, so that the scheduler takes h2, then h3, ….
 
-    More: ``options``, ``fails`` and ``vcpus`` by host, ``server`` (further fields), ``timings``, ``plan``, ``seed``, and
-    anything of ``cloud``.
+    More: ``options``, ``fails`` and ``vcpus`` by host, ``server`` (further fields), ``timings``, ``plan``, ``faults``,
+    ``seed``, and anything of ``cloud``.
     """
     fails, plan, seed = more.pop("fails", {}), more.pop("plan", []), more.pop("seed", 3)
-    vcpus = more.pop("vcpus", {})
+    vcpus, faults = more.pop("vcpus", {}), more.pop("faults", [])
     options = {"quota": LIMITLESS, "filter_scheduler": {"cpu_weight_multiplier": 0, "disk_weight_multiplier": 0}}
     options |= more.pop("options", {})
     given = {"flavor": "small", "host": "h1", "image": "i"} | more.pop("server", {})
@@ -59,6 +59,7 @@ def cloud(hosts: int = 3, servers: int | list[dict[str, Any]] = 1, **more: Any) 
             "timings": timings,
         } | more,
         "plan": plan,
+        "faults": faults,
     }), seed=seed)  # fmt: skip
 
 

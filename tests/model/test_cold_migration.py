@@ -120,7 +120,10 @@ def test_disks_go_one_after_another() -> None:
 
 
 def test_two_copies_share_the_source_s_cable() -> None:
-    alone, both = cloud(servers=2, timings={"disk_stream": "9 GB/s"}), cloud(servers=2, timings={"disk_stream": "9 GB/s"})
+    alone, both = (
+        cloud(servers=2, timings={"disk_stream": "9 GB/s"}),
+        cloud(servers=2, timings={"disk_stream": "9 GB/s"}),
+    )
     migrate(alone)
     alone.settle()
     for name in ("vm1", "vm2"):

@@ -10,6 +10,7 @@ from simpy.events import Event
 from sim.eventlog import records
 from sim.model.compute.live_limits import disk_use
 from sim.model.compute.orders import Order
+from sim.model.host import CRASHED, CUT_OFF, REBOOTING
 from sim.model.network.flows import Flow
 from sim.model.network.transfer import ByteCopy
 from sim.model.server import Server
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 924.6
 """Without an acknowledgement for so long Linux gives a TCP connection up (tcp_retries2 = 15), and the copy with it."""
+
+
+DARK = frozenset({CRASHED, REBOOTING, CUT_OFF})
+"""Power states of a host that does not answer a connection."""
+NO_ROUTE_S = 3.0
+"""How long Linux looks for a host that is not there (three ARP requests, a second apart)."""
 
 
 class _Copy(NamedTuple):
@@ -44,17 +51,22 @@ class DiskCopies:
         cloud, server, source = self._cloud, order.server, order.host
         hosts, began = cloud.hosts, cloud.env.now
         local = cloud.shared_storage or dest == source
+        if not local and hosts.power[dest] in DARK:
+            yield cloud.env.timeout(NO_ROUTE_S)
+            self._record(order, began, "failed")
+            return False
         rate_bps = cloud.timings.local_copy if local else cloud.timings.disk_stream
         transfer = ByteCopy(bytes_, rate_bps / max(hosts.slow[source], hosts.slow[dest]), PATIENCE_S)
         flow = cloud.flows.start(transfer, source, source if local else dest, label=("disk", server.name))
         self._under_way[flow.id] = _Copy(flow, transfer, source, flow.dest, hosts.crashes[flow.dest])
         yield flow.done
         del self._under_way[flow.id]
-        outcome = "failed" if transfer.failed else "done"
-        cloud.log.append(
-            records.Step(cloud.env.now, server.name, order.ctx.request, "copy", hosts.names[source], began, outcome)
-        )
+        self._record(order, began, "failed" if transfer.failed else "done")
         return not transfer.failed
+
+    def _record(self, order: Order, began: float, outcome: str) -> None:
+        now, name = self._cloud.env.now, self._cloud.hosts.names[order.host]
+        self._cloud.log.append(records.Step(now, order.server.name, order.ctx.request, "copy", name, began, outcome))
 
     def host_died(self, host: int) -> None:
         """What copied on the host is gone."""

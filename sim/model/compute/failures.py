@@ -89,7 +89,7 @@ class Failures:
         else:
             self._stalled.discard(host)
         cloud.record_host(host, "storage stalled" if stalled else "storage answers again")
-        for flow in cloud.flows.on_links(set(cloud.topology.nics(host))):
+        for flow in cloud.flows.at_host(host):
             self.look(flow)
 
     def look(self, flow: Flow) -> None:

@@ -89,6 +89,8 @@ class _Rebuild:
         """Every stage; ends early, without a word, when the destination dies."""
         cloud, db, server, request, dest = self.cloud, self.cloud.db, self.server, self.ctx.request, self.dest
         db.save_migration(self.migration, "pre-migrating", dest)
+        if not (yield from self._alive()):
+            return
         if self._failed(cloud.group_check.check) or self._failed(self._check_storage):
             return
         db.save(server, request, power_state=states.NOSTATE)

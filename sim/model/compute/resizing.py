@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from simpy.events import Event
 
-from sim.model.compute.disks import DiskCopies, disks_b
+from sim.model.compute.disks import DARK, NO_ROUTE_S, DiskCopies, disks_b
 from sim.model.compute.orders import Order
 from sim.model.context import Context
 from sim.model.exceptions import (
@@ -25,7 +25,6 @@ from sim.model.exceptions import (
     UnableToMigrateToSelf,
 )
 from sim.model.flavor import Flavor
-from sim.model.host import CRASHED, CUT_OFF, REBOOTING
 from sim.model.migration_record import MigrationRecord
 from sim.model.server import Server
 
@@ -34,13 +33,9 @@ if TYPE_CHECKING:
 
 Steps = Generator[Event, Any, None]
 Part = Generator[Event, Any, bool]
-_DARK = frozenset({CRASHED, REBOOTING, CUT_OFF})
-"""Power states of a host that does not answer a connection."""
 _SHRINKS = "fake"
 """The one type of hypervisor that makes disks smaller: the one that Nova is tested with, which has none."""
 _NO_NODES = "Requested instance NUMA topology cannot fit the given host NUMA topology"
-_NO_ROUTE_S = 3.0
-"""How long Linux looks for a host that is not there (three ARP requests, a second apart)."""
 
 
 @dataclass(slots=True)
@@ -177,8 +172,8 @@ class Mover:
         assert dest is not None
         if _shrinks(server, move.flavor) and cloud.hosts.hypervisor_type[order.host] != _SHRINKS:
             raise InstanceFaultRollback(ResizeError("Unable to resize disk down."))
-        if dest != order.host and cloud.hosts.power[dest] in _DARK:
-            if not (yield from order.spend_s(_NO_ROUTE_S, "resize_disk")):
+        if dest != order.host and cloud.hosts.power[dest] in DARK:
+            if not (yield from order.spend_s(NO_ROUTE_S, "resize_disk")):
                 return False
             raise InstanceFaultRollback(ResizeError("not able to execute ssh command: No route to host"))
         off_s = uptime.shutdown_s(server, timings.shutdown, "shutdown")

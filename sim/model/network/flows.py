@@ -155,9 +155,9 @@ class Flows:
         """What a link can carry at present, bytes per second."""
         return self.sharing.capacity[link]
 
-    def on_links(self, links: set[int]) -> list[Flow]:
-        """Flows that cross any of the links, in order of start."""
-        return [flow for flow in self._flows.values() if not links.isdisjoint(flow.route)]
+    def at_host(self, host: int) -> list[Flow]:
+        """Flows that begin or end at a host, in order of start."""
+        return [flow for flow in self._flows.values() if host in {flow.source, flow.dest}]
 
     def _settle(self, flow: Flow) -> None:
         now = self._env.now
