@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check bench clean
+.PHONY: run test check bench docs clean
 
 run: $(READY) ## imports an operator's exports, drains a rack, prints the answer
 	$(BIN)/novasim import openstack scenarios/openstack-export --nova-conf scenarios/openstack-export/nova.conf -o scenarios/imported_cloud.yaml
@@ -22,6 +22,10 @@ check: $(READY) ## everything: style, types, floors, tests
 
 bench: $(READY) ## drains of growing size: build, run, migrations per second, memory, growth
 	$(BIN)/python benchmarks/drain.py
+
+docs: $(READY) ## reference pages from the code, and the site in build/site
+	$(BIN)/python docs/make_reference.py
+	$(BIN)/python -m mkdocs build --quiet
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -45,7 +45,7 @@ ACTIVITY_CLASSES = ("idle", "web", "database", "in_memory", "hog")
 class Spec(BaseModel):
     """Base of all parts of a scenario: frozen, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
 
 # --- the cloud -------------------------------------------------------------------------------------------------------

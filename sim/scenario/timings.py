@@ -35,7 +35,7 @@ StreamRate = Annotated[Rate, Field(gt=0)]
 class Polling(BaseModel):
     """How a client watched: it sees the end of an action at a poll, not when it happens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     first: Time
     """From the answer to the request until the first poll."""
@@ -55,7 +55,7 @@ class Polling(BaseModel):
 class Timings(BaseModel):
     """A timing profile. Stages are distributions of seconds; the comments say who spends them and where."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     profile: str | None = DEFAULT_PROFILE
     """The profile that gives every constant not named here; None only in the profile that all others stand on."""
