@@ -1,7 +1,8 @@
 """Run folders: whole or absent.
 
 A folder is written under a temporary name beside its place and renamed when all of it is on disk, so that a killed run
-leaves nothing that could be read as a run. Holds ``manifest.json``, ``scenario.yaml`` (resolved) and ``records/``.
+leaves nothing that could be read as a run. Holds ``manifest.json``, ``assumptions.json``, ``scenario.yaml`` (resolved)
+and ``records/``.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from pathlib import Path
 
 from sim.errors import InputError, Issue
 from sim.eventlog.storage import write_records
+from sim.runs.assumptions import assumptions
 from sim.runs.result import Result
 from sim.scenario.loader import dump
 
 MANIFEST = "manifest.json"
+ASSUMPTIONS = "assumptions.json"
 _TEMPORARY = ".unfinished-"
 
 
@@ -31,6 +34,8 @@ def save(result: Result, folder: str | Path) -> Path:
     try:
         write_records(result.records(), temporary / "records")
         (temporary / "scenario.yaml").write_text(dump(result.scenario), encoding="utf-8")
+        taken = json.dumps(assumptions(result.scenario), indent=2, ensure_ascii=False)
+        (temporary / ASSUMPTIONS).write_text(taken + "\n", encoding="utf-8")
         text = json.dumps(result.manifest, indent=2, sort_keys=False)
         (temporary / MANIFEST).write_text(text + "\n", encoding="utf-8")
         _put(temporary, target)

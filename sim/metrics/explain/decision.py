@@ -96,10 +96,10 @@ def decision_text(source: Records, decision: int, host: str | None = None) -> li
 
 def _weights(source: Records, row: dict[str, Any]) -> list[str]:
     totals = _totals(source, row["decision"])
-    lines = [
-        f"  {place}. {host} weighs {total:.3f}{f' ({', '.join(parts)})' if parts else ''}"
-        for place, (host, total, parts) in enumerate(totals[:_TOP], start=1)
-    ]
+    lines = []
+    for place, (host, total, parts) in enumerate(totals[:_TOP], start=1):
+        of = f" ({', '.join(parts)})" if parts else ""
+        lines.append(f"  {place}. {host} weighs {total:.3f}{of}")
     if row["chosen"] is None:
         return lines
     spare = f"; alternates {', '.join(row['alternates'])}" if row["alternates"] else ""
@@ -135,7 +135,10 @@ def why_not(source: Records, decision: int, host: str) -> str:
             f"{host} passed every filter and weighed {totals[host]:.3f}; {row['chosen']} weighed "
             f"{totals[row['chosen']]:.3f}."
         )
-    return f"{host} had room and was up; the log does not say where it fell (run with --explain, or it was ruled out by the request)."
+    return (
+        f"{host} had room and was up; the log does not say where it fell (run with --explain, or the request ruled it "
+        "out)."
+    )
 
 
 def _short(host: dict[str, Any], needs: dict[str, int]) -> str:
@@ -165,7 +168,9 @@ def no_host_remedy(source: Records, decision: int) -> str:
     if usable.is_empty():
         return "Every host was down or disabled: bring one back that has room."
     if usable.filter(fits).height:
-        return "Hosts that were up had room: the request itself (its destination, zone, aggregate or group) ruled them out."
+        return (
+            "Hosts that were up had room: the request itself (its destination, zone, aggregate or group) ruled them out."
+        )
     lacking = [(sum(host[name] < amount for name, amount in needs.items()), _gap(host, needs), host["host"], host)
                for host in usable.iter_rows(named=True)]  # fmt: skip
     _, _, name, best = min(lacking, key=lambda one: one[:3])
