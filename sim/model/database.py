@@ -213,7 +213,8 @@ class Database:
     def finish_event(self, server: Server, request: str, event: ActionEvent, error: str | None = None) -> None:
         """An event ends, well or with ``error`` as its details; a failed event marks its action.
 
-        As in Nova it is the first event of that name in the action whose row is written, each time one ends.
+        As in Nova it is the first event of that name in the action whose row is written, each time one ends, and
+        details stay there when a later one ends well.
         """
         row, result = event, "Success" if error is None else "Error"
         for action in reversed(server.actions):
@@ -222,7 +223,7 @@ class Database:
                 if error is not None:
                     action.message = "Error"
                 break
-        row.finished, row.result, row.details = self.env.now, result, error
+        row.finished, row.result, row.details = self.env.now, result, error or row.details
         self.log.append(
             records.EventFinished(self.env.now, server.name, request, event.event, event.host, result, error)
         )
