@@ -56,8 +56,8 @@ class Run:
 
     def _records_source(self, kind: Any) -> Any:
         if self._tables is None:  # tables once made are kept with it
-            disk = not isinstance(self._source, Result)
-            self._tables = kind.open(self._source) if disk else kind.of(self._source.records(), self.manifest)
+            source = self._source
+            self._tables = kind.open(source) if isinstance(source, Path) else kind.of(source.records(), self.manifest)
         return self._tables
 
     def save(self, folder: str | Path) -> Path:

@@ -1,8 +1,8 @@
 """The records: facts of a run, one frozen type for each kind of fact.
 
 Everything before the log only writes them, everything after it only reads them. A record is made when the fact
-happens, and names things by the names users gave them. ``t`` is simulated seconds since the run began. Field order is the storage
-order; a change of it moves every digest.
+happens, and names things by the names users gave them. ``t`` is simulated seconds since the run began. Field order is
+the storage order; a change of it moves every digest.
 
 Bulk records (``…Present``) hold the cloud as it stood at the start, as columns: a million servers are one record.
 """
@@ -423,7 +423,7 @@ class LinkState(Record, frozen=True):
 
 
 class HostState(Record, frozen=True):
-    """A host after a change: ``power`` as in up, crashed, hung, rebooting or cut_off; the rest is what Nova's service record says."""
+    """A host after a change; ``power``: up, crashed, hung, rebooting, cut_off; the rest is Nova's service record."""
 
     host: str
     power: str

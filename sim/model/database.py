@@ -201,7 +201,7 @@ class Database:
         return started
 
     def start_event(self, server: Server, request: str, event: str, host: str) -> ActionEvent:
-        """An event of the server's action of that request begins. (A request without an action has no row to hold it.)"""
+        """An event of the server's action of that request begins. (A request without an action has no row for it.)"""
         started = ActionEvent(event, host, self.env.now)
         for action in reversed(server.actions):
             if action.request == request:

@@ -14,9 +14,10 @@ class Checkers:
 
     def __init__(self) -> None:
         self._time = laws.TimeLaw()
-        self._ending = [laws.CapacityLaw(), laws.FlowLaw()]
+        self._ending: list[laws.EndingLaw] = [laws.CapacityLaw(), laws.FlowLaw()]
         self._handlers: dict[type[r.Record], list[laws.Handler]] = {}
-        for law in (*self._ending, laws.ServerLaw(), laws.MigrationLaw(), laws.RequestLaw()):
+        observers: list[laws.Law] = [*self._ending, laws.ServerLaw(), laws.MigrationLaw(), laws.RequestLaw()]
+        for law in observers:
             for kind, handler in law.handlers().items():
                 self._handlers.setdefault(kind, []).append(handler)
         self.position = -1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from sim.errors import LawViolation
 from sim.eventlog import records as r
@@ -16,6 +16,20 @@ from sim.runs.arrows import ANYTIME, CHOICES, LEGAL_MIGRATIONS, LEGAL_VM_STATES,
 Handler = Callable[[Any], None]
 Resources = tuple[int, int, int, int]
 _CLASSES = ("VCPU", "MEMORY_MB", "DISK_GB", "PCPU")
+
+
+class Law(Protocol):
+    """An observer of records."""
+
+    def handlers(self) -> dict[type[r.Record], Handler]:
+        """Record type → method."""
+
+
+class EndingLaw(Law, Protocol):
+    """A law that also asks something at the end of a log."""
+
+    def end(self) -> None:
+        """The log is over."""
 
 
 class TimeLaw:

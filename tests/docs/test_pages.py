@@ -51,14 +51,24 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
             for line in text.splitlines():
                 if line.startswith("$ "):
                     done = subprocess.run(
-                        ["bash", "-c", line[2:]], cwd=tmp_path, env=environment, capture_output=True, text=True
+                        ["bash", "-c", line[2:]],
+                        cwd=tmp_path,
+                        env=environment,
+                        capture_output=True,
+                        text=True,
+                        check=False,
                     )
                     assert done.returncode == 0, f"{page} block {number}: {line}\n{done.stdout}\n{done.stderr}"
         elif kind == "python":
             said += text + "\n"
     if said:
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", said], cwd=tmp_path, env=environment, capture_output=True, text=True
+            [sys.executable, "-W", "error", "-c", said],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, f"{page}\n{done.stderr}"
 
@@ -73,7 +83,7 @@ def test_the_reference_is_what_the_code_says(name: str) -> None:
 def test_the_site_builds_without_warnings(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")],
-        cwd=ROOT, capture_output=True, text=True,
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "site" / "index.html").exists()

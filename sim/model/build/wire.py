@@ -36,7 +36,7 @@ from sim.model.server import Server
 from sim.model.stages import Stages
 from sim.scenario.expand import HostRow, expand_hosts, expand_servers, host_index, nova_options
 from sim.scenario.loader import digest
-from sim.scenario.timings import Timings, load_profile
+from sim.scenario.timings import load_profile
 
 if TYPE_CHECKING:
     from sim.scenario.nova_conf import NovaOptions
@@ -75,6 +75,7 @@ def build(scenario: Scenario, seed: int, env: simpy.Environment, log: EventLog, 
     log.append(present.aggregates(cloud.aggregates.values(), names))
     log.append(present.flavors(cloud.flavors.values()))
     log.append(present.links(cloud.topology))
+    _service_states(cloud, rows)
     _servers(cloud, spec, rows, view)
     log.append(present.servers(cloud.db.servers.values(), names))
     log.append(present.migrations(cloud.db.migrations, names))
@@ -177,41 +178,10 @@ def _workers(options: NovaOptions, group: str) -> int:
 # --- servers ----------------------------------------------------------------------------------------------------------
 
 
-def _servers(cloud: Cloud, spec: CloudSpec, rows: Sequence[HostRow], view: View) -> None:
-    """Servers where the scenario says, then those that the scheduler places, then services that are not well."""
-    db, index = cloud.db, cloud.hosts.index
-    maker = ServerMaker(spec, index, cloud.flavors, cloud.glance, cloud.groups, cloud.guests)
-    homeless: list[Server] = []
-    resized: list[tuple[Server, int]] = []
-    waiting: list[Server] = []
-    claims = []
-    for server, row in maker.make(expand_servers(spec, host_index(spec, list(rows)))):
-        db.add_server(server)
-        if server.host is None:
-            if not row.hostless and server.vm_state not in _HOLDS_NOTHING:
-                homeless.append(server)
-        elif server.vm_state not in _HOLDS_NOTHING:
-            claims.append((server, server.host, server.resources))
-        if server.vm_state == "deleted":
-            _gone(cloud, server)
-        if server.vm_state in _WAITING:
-            waiting.append(server)
-        if row.resized_from is not None:
-            resized.append((server, index[row.resized_from]))
-    cloud.placement.load(claims)
-    for server, source in resized:
-        _wait_for_confirm(cloud, server, source)
-    if homeless:
-        place(cloud, view, homeless)
-    for server, _ in resized:
-        cloud.compute.resize.finished(server.migrations[-1])
-    for server in waiting:
-        if server.vm_state == "shelved":
-            cloud.compute.shelving.waits(server)
-        else:
-            cloud.compute.deleting.waits(server, 0.0)
-    for host, there in enumerate(rows):
-        service = there.service
+def _service_states(cloud: Cloud, rows: Sequence[HostRow]) -> None:
+    """Services that are disabled, forced down, or were silent long before the start."""
+    for host, row in enumerate(rows):
+        service = row.service
         cloud.hosts.disabled[host] = service.status == "disabled"
         if service.disabled_reason:
             cloud.hosts.disabled_reason[host] = service.disabled_reason
@@ -220,6 +190,46 @@ def _servers(cloud: Cloud, spec: CloudSpec, rows: Sequence[HostRow], view: View)
         elif service.state == "down":
             cloud.hosts.power[host] = HUNG
             cloud.service_group.silent(host, since=float("-inf"))
+
+
+def _servers(cloud: Cloud, spec: CloudSpec, rows: Sequence[HostRow], view: View) -> None:
+    """Servers where the scenario says, then those that the scheduler places, then what waits for a periodic task."""
+    db, index = cloud.db, cloud.hosts.index
+    maker = ServerMaker(spec, index, cloud.flavors, cloud.glance, cloud.groups, cloud.guests)
+    homeless: list[Server] = []
+    waiting: list[Server] = []
+    resized: list[tuple[Server, int]] = []
+    claims = []
+    for server, row in maker.make(expand_servers(spec, host_index(spec, list(rows)))):
+        db.add_server(server)
+        if server.vm_state not in _HOLDS_NOTHING:
+            if server.host is not None:
+                claims.append((server, server.host, server.resources))
+            elif not row.hostless:
+                homeless.append(server)
+        if server.vm_state in _WAITING:
+            waiting.append(server)
+        if row.resized_from is not None:
+            resized.append((server, index[row.resized_from]))
+        elif server.vm_state == "deleted":
+            _gone(cloud, server)
+    cloud.placement.load(claims)
+    for server, source in resized:
+        _wait_for_confirm(cloud, server, source)
+    if homeless:
+        place(cloud, view, homeless)
+    _periodic(cloud, waiting, [server for server, _ in resized])
+
+
+def _periodic(cloud: Cloud, waiting: Sequence[Server], resized: Sequence[Server]) -> None:
+    """What nova-compute's periodic tasks will find: one event each, armed for its moment."""
+    for server in resized:
+        cloud.compute.resize.finished(server.migrations[-1])
+    for server in waiting:
+        if server.vm_state == "shelved":
+            cloud.compute.shelving.waits(server)
+        else:
+            cloud.compute.deleting.waits(server, 0.0)
 
 
 def _gone(cloud: Cloud, server: Server) -> None:
@@ -234,5 +244,3 @@ def _wait_for_confirm(cloud: Cloud, server: Server, source: int) -> None:
     cloud.placement.load([(move, source, server.resources)])
     server.old_flavor = server.flavor
     server.old_vm_state = "stopped" if server.power_state == states.SHUTDOWN else "active"
-
-

@@ -7,6 +7,7 @@ moment at which Nova will see it. Source: Nova's ``servicegroup/drivers/db.py``.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import simpy
@@ -75,7 +76,7 @@ class ServiceGroup:
         self._hosts.forced_down[host] = forced
         self._settle(host)
 
-    def _at(self, moment: float, then: object) -> None:
+    def _at(self, moment: float, then: Callable[[Event], None]) -> None:
         timeout = self._env.timeout(max(0.0, moment - self._env.now))
         assert timeout.callbacks is not None
         timeout.callbacks.append(then)
