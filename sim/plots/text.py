@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import polars as pl
 from rich.columns import Columns
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from sim import units
 from sim.metrics.answer import Answer, HeadroomAnswer, OperationAnswer, Reason, Spread
+from sim.metrics.compare import Comparison, Measured
 
 WIDTH, HEIGHT = 100, 40
 """The screen that the answer fits."""
@@ -162,6 +164,58 @@ def _humans(answer: Answer) -> list[RenderableType]:
     if len(answer.humans) > most:
         lines.append(Text(f"  … and {len(answer.humans) - most} more", style="dim"))
     return lines
+
+
+class Shown(NamedTuple):
+    """A measure as people read it."""
+
+    words: str
+    a: str
+    b: str
+    difference: str
+    percent: str
+    tone: str
+
+
+def measured(measure: Measured) -> Shown:
+    """A measure in words."""
+    say: Callable[[float], str] = {"s": duration, "b": units.format_bytes}.get(measure.unit, _count)
+    known = math.isfinite(measure.a) and math.isfinite(measure.b)
+    size = say(abs(measure.difference)) if known else "-"
+    sign = "" if not known or not measure.difference else "+" if measure.difference > 0 else "−"
+    percent = f"{measure.ratio - 1:+.1%}" if measure.ratio is not None and measure.difference else ""
+    tone = {1: "better", -1: "worse"}.get(measure.better, "")
+    return Shown(measure.words, say(measure.a), say(measure.b), f"{sign}{size}", percent, tone)
+
+
+def duration(seconds: float) -> str:
+    """A time, short ones in milliseconds: differences are often that small."""
+    if 0 < abs(seconds) < 0.1:
+        return f"{seconds * 1000:.3g} ms"
+    return units.format_seconds(seconds)
+
+
+def _count(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:,.0f}"
+
+
+def comparison_screen(made: Comparison, names: tuple[str, str]) -> RenderableType:
+    """Two runs side by side on a terminal: measures that differ or matter, then paired differences."""
+    grid = _grid("", f"A {shorten(names[0], 18)}", f"B {shorten(names[1], 18)}", "B less A", "of A")
+    styles = {"better": "green", "worse": "red"}
+    for one in made.measures:
+        words = measured(one)
+        marked = Text(words.difference, style=styles.get(words.tone, ""))
+        grid.add_row(words.words, words.a, words.b, marked, words.percent)
+    pairs = _grid("per server", "servers", "B better", "worse", "same", "mean difference", "median")
+    for pair in made.pairs:
+        differences = (
+            "-" if value is None else duration(value) if value <= 0 else f"+{duration(value)}"
+            for value in (pair.mean, pair.median)
+        )
+        pairs.add_row(pair.words, *(f"{n:,}" for n in (pair.count, pair.better, pair.worse, pair.same)), *differences)
+    cautions = [Text(caution, style="yellow") for caution in made.cautions]
+    return Group(*cautions, grid, Text(), pairs)
 
 
 def data_table(frame: pl.DataFrame, title: str = "", rows: int = 40) -> RenderableType:

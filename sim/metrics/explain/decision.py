@@ -169,7 +169,8 @@ def no_host_remedy(source: Records, decision: int) -> str:
         return "Every host was down or disabled: bring one back that has room."
     if usable.filter(fits).height:
         return (
-            "Hosts that were up had room: the request itself (its destination, zone, aggregate or group) ruled them out."
+            "Hosts that were up had room: the request itself (its destination, zone, aggregate or group) ruled them "
+            "out."
         )
     lacking = [(sum(host[name] < amount for name, amount in needs.items()), _gap(host, needs), host["host"], host)
                for host in usable.iter_rows(named=True)]  # fmt: skip
@@ -178,4 +179,4 @@ def no_host_remedy(source: Records, decision: int) -> str:
 
 
 def _gap(host: dict[str, Any], needs: dict[str, int]) -> float:
-    return sum(max(amount - host[name], 0) / amount for name, amount in needs.items() if amount)
+    return sum((max(float(amount - host[name]), 0.0) / amount for name, amount in needs.items() if amount), 0.0)
