@@ -9,7 +9,9 @@ ANYTIME = frozenset({"error", "active", "soft-delete", "deleted"})
 
 LEGAL_VM_STATES: Mapping[str, frozenset[str]] = {
     "building": frozenset({"stopped"}),
-    "active": frozenset({"paused", "suspended", "stopped", "rescued", "resized", "shelved", "shelved_offloaded"}),
+    "active": frozenset(
+        {"building", "paused", "suspended", "stopped", "rescued", "resized", "shelved", "shelved_offloaded"}
+    ),  # building: it was reset in the midst of a build that goes on
     "paused": frozenset({"stopped", "shelved", "shelved_offloaded"}),
     "suspended": frozenset({"stopped", "shelved", "shelved_offloaded"}),
     "stopped": frozenset({"rescued", "resized", "shelved", "shelved_offloaded", "paused", "suspended"}),

@@ -77,9 +77,9 @@ def test_a_named_host_has_a_rule_of_its_own() -> None:
     assert ask(session, "migrate", {"host": None}, server="vm2", roles=MANAGER).code == 202
 
 
-def test_another_project_s_server_is_not_to_be_touched() -> None:
+def test_another_project_s_server_is_not_seen() -> None:
     session = cloud()
-    assert ask(session, "pause", roles=MEMBER, project="other").code == 403
+    assert ask(session, "pause", roles=MEMBER, project="other").code == 404
     assert ask(session, "pause", roles=MEMBER, project="demo").code == 202
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from simpy.events import Event
 
 from sim.model.api.asked import ACCEPTED, NO_CONTENT, OnServer, Reply, Waiting
-from sim.model.api.faults import wrong_state
+from sim.model.api.faults import unexpected, wrong_state
 from sim.model.api.routing import Action
+from sim.model.stages import RPC_TIMEOUT_S
 
 _SOFT_DELETED = frozenset(("soft-delete",))
 _DELETING = frozenset(("deleting", "soft-deleting"))
@@ -70,13 +71,23 @@ def _confirmed_first(asked: OnServer, task: str, steps: Generator[Event, Any, No
     cloud, server, ctx = asked.cloud, asked.server, asked.ctx
     for migration in [m for s in ("finished", "confirming") for m in server.migrations if m.status == s][:1]:
         cloud.db.start_action(server, "confirmResize", ctx)
-        yield from cloud.compute.resize.confirm(ctx, server, migration)
+        yield from _wait_for_host(asked, cloud.compute.resize.confirm(ctx, server, migration))
         if task == "soft-deleting":
             cloud.db.save(server, ctx.request, task_state=task)
     answer = _order(asked, None, steps, reply)
     if isinstance(answer, Reply):
         return answer
     return (yield from answer)
+
+
+def _wait_for_host(asked: OnServer, steps: Generator[Event, Any, None]) -> Generator[Event, Any, None]:
+    """A call to a host that does not answer is given up; what was asked of it happens when it can."""
+    env = asked.cloud.env
+    done = asked.cloud.cast(steps, asked.server)
+    given_up = env.timeout(RPC_TIMEOUT_S)
+    yield done | given_up
+    if not done.triggered:
+        raise unexpected("oslo_messaging.exceptions.MessagingTimeout")
 
 
 def restore(asked: OnServer) -> Reply:
