@@ -1,0 +1,1 @@
+"""Published measurements against what novasim makes of the same settings."""

@@ -1,0 +1,119 @@
+"""Measured cases: one row is one published number and what it was measured on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from sim.errors import InputError, Issue
+from sim.units import GIB, parse_rate
+
+COLUMNS = ("id", "use", "kind", "ram_gib", "disk_copied_gib", "link", "requested_at_once", "metric", "value", "unit",
+           "spread", "mark", "setup", "source")  # fmt: skip
+_NEEDED = ("id", "use", "kind", "metric", "value")
+_USES = ("fit", "predict")
+_UNITS = {"s": 1.0, "ms": 1e-3, "min": 60.0, "": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measured case. Sizes in bytes, the link's nominal rate in bytes per second, the value in seconds."""
+
+    id: str
+    use: str
+    """``fit``: a profile's constants were fitted to it; ``predict``: they were not."""
+    kind: str
+    ram_b: float | None
+    disk_b: float
+    link_bps: float | None
+    at_once: int
+    metric: str
+    value: float
+    setup: str
+    source: str
+
+    @property
+    def words(self) -> str:
+        """Everything that is said in words, for looking things up."""
+        return f"{self.kind}; {self.setup}; {self.source}".lower()
+
+
+def read_rows(path: Path | None = None) -> list[Row]:
+    """The rows of a CSV file with the columns of :data:`COLUMNS`; None is the file that comes with novasim.
+
+    Raises InputError with every issue of the file.
+    """
+    if path is None:
+        where = "measured.csv"
+        text = (resources.files(__package__) / where).read_text(encoding="utf-8")
+    else:
+        where = str(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError([Issue(where, f"cannot be read: {error}", "give a CSV file of measured cases")]) from None
+    reader = csv.DictReader(io.StringIO(text))
+    missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
+    if missing:
+        right = f"the first line names the columns {', '.join(COLUMNS)}"
+        raise InputError([Issue(f"{where}:1", f"lacks the columns {', '.join(missing)}", right)])
+    issues: list[Issue] = []
+    rows = [_row(entry, f"{where}:{reader.line_num}", issues) for entry in reader]
+    names = [row.id for row in rows]
+    issues += [
+        Issue(where, f"{name!r} is the id of {names.count(name)} rows", "give each row its own")
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1
+    ]
+    if issues:
+        raise InputError(issues)
+    if not rows:
+        raise InputError([Issue(where, "holds no rows", "each line after the first is a measured case")])
+    return rows
+
+
+def _row(entry: dict[str, str | None], where: str, issues: list[Issue]) -> Row:
+    texts = {name: (entry.get(name) or "").strip() for name in COLUMNS}
+
+    def number(name: str, least: float = 0.0) -> float | None:
+        text = texts[name]
+        if not text:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value < math.inf:
+            issues.append(Issue(f"{where} {name}", f"{text!r} is no number of at least {least:g}"))
+            return None
+        return value
+
+    issues.extend(Issue(f"{where} {name}", "is empty") for name in _NEEDED if not texts[name])
+    if texts["use"] and texts["use"] not in _USES:
+        issues.append(Issue(f"{where} use", f"{texts['use']!r} is unknown", f"write {' or '.join(_USES)}"))
+    if texts["unit"] not in _UNITS:
+        issues.append(Issue(f"{where} unit", f"{texts['unit']!r} is unknown", "write s, ms or min"))
+    ram, disk, at_once = number("ram_gib"), number("disk_copied_gib"), number("requested_at_once", 1)
+    return Row(
+        id=texts["id"], use=texts["use"], kind=texts["kind"], ram_b=None if ram is None else ram * GIB,
+        disk_b=(disk or 0.0) * GIB, link_bps=_link(texts["link"], where, issues), at_once=int(at_once or 1),
+        metric=texts["metric"], value=(number("value") or 0.0) * _UNITS.get(texts["unit"], 1.0), setup=texts["setup"],
+        source=texts["source"],
+    )  # fmt: skip
+
+
+def _link(text: str, where: str, issues: list[Issue]) -> float | None:
+    """``1GbE``, ``10GbE``, or any rate with a unit → bytes per second, nominal."""
+    if not text:
+        return None
+    try:
+        if text.lower().endswith("gbe"):
+            return float(text[:-3]) * 1e9 / 8
+        return parse_rate(text)
+    except ValueError:
+        issues.append(Issue(f"{where} link", f"{text!r} is no link", "write 10GbE or a rate like 25 Gbit/s"))
+        return None

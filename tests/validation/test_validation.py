@@ -1,0 +1,185 @@
+"""Published measurements: what is fitted gives the shipped profiles, what is predicted comes out as well as is said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sim.cli.main import app
+from sim.errors import InputError
+from sim.experiments.validation.comparison import Comparison, compare, summary
+from sim.experiments.validation.fits import fits
+from sim.experiments.validation.rows import Row, read_rows
+from sim.experiments.validation.settings import profile_of
+
+ROWS = read_rows()
+NOT_UNDERSTOOD = {"osic_par1"}
+"""12 guests of 8 GiB one after another in 205.9 s are 17.2 s each. One alone takes 16.3 s at 4 GiB and 44.5 s at 16 GiB
+in the same study, so 25.7 s at 8 GiB: they do not go together, and no constant is bent to make them."""
+
+
+@pytest.fixture(scope="module")
+def comparisons() -> dict[str, Comparison]:
+    return {one.row.id: one for one in compare(ROWS)}
+
+
+def test_every_row_is_simulated(comparisons: dict[str, Comparison]) -> None:
+    assert {name: one.reason for name, one in comparisons.items() if one.error is None} == {}
+
+
+def test_half_of_the_predicted_rows_are_within_five_per_cent(comparisons: dict[str, Comparison]) -> None:
+    said = summary(list(comparisons.values()))
+    assert said.predicted == sum(1 for row in ROWS if row.use == "predict")
+    assert said.median <= 0.05
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.use == "predict"], ids=lambda row: row.id)
+def test_a_predicted_row(row: Row, comparisons: dict[str, Comparison]) -> None:
+    """Durations within 6 %; downtimes, of which none is fitted, within 25 %."""
+    error = comparisons[row.id].error
+    assert error is not None
+    if row.id in NOT_UNDERSTOOD:
+        assert error > 0.12  # a change that mends it should say why
+    else:
+        assert abs(error) <= (0.06 if row.metric.startswith(("total", "makespan")) else 0.25)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.use == "fit"], ids=lambda row: row.id)
+def test_a_fitted_row_comes_back_through_the_whole_simulator(row: Row, comparisons: dict[str, Comparison]) -> None:
+    error = comparisons[row.id].error
+    assert error is not None
+    assert abs(error) <= 0.03
+
+
+# --- fits -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_constants_are_the_product_of_the_fits() -> None:
+    made = fits(ROWS)
+    assert {fit.profile for fit in made} == {"zhaw-1gbe-2014", "osic-10gbe-2017", "rally-2016", "qemu-2016"}
+    for fit in made:
+        for constant in fit.constants:
+            assert constant.shipped == pytest.approx(constant.fitted, rel=0.005), f"{fit.profile} {constant.name}"
+
+
+def test_fits_look_at_no_row_that_is_to_be_predicted() -> None:
+    spoilt = [replace(row, value=row.value * 7) if row.use == "predict" else row for row in ROWS]
+    assert fits(spoilt) == fits(ROWS)
+
+
+def test_fits_follow_the_rows_that_they_are_made_from() -> None:
+    slower = [replace(row, value=row.value + 10) if row.id.startswith("osic") else row for row in ROWS]
+    before, after = ({fit.profile: fit for fit in fits(rows)}["osic-10gbe-2017"] for rows in (ROWS, slower))
+    assert after.constants[0].fitted == pytest.approx(before.constants[0].fitted + 10, rel=0.05)
+
+
+# --- what is counted --------------------------------------------------------------------------------------------------
+
+
+def test_fitted_rows_never_count() -> None:
+    row = ROWS[0]
+    fitted = Comparison(replace(row, use="fit"), "p", row.value * 3)
+    predicted = Comparison(replace(row, use="predict"), "p", row.value * 1.02)
+    unknown = Comparison(replace(row, use="predict"), "p", None, "because")
+    said = summary([fitted, predicted, unknown])
+    assert (said.predicted, said.fitted, said.not_simulated) == (1, 1, 1)
+    assert said.median == said.p90 == said.worst == pytest.approx(0.02)
+
+
+def test_no_row_is_known_by_its_name() -> None:
+    """Nothing but its words decides: renamed rows come out the same."""
+    chosen = [row for row in ROWS if row.id in {"osic_tn_s", "rk4n_ac5020_3", "zhaw_m", "uadk_none_2"}]
+    renamed = [replace(row, id=f"case{number}") for number, row in enumerate(chosen)]
+    assert [one.simulated for one in compare(renamed)] == [one.simulated for one in compare(chosen)]
+
+
+# --- other files ------------------------------------------------------------------------------------------------------
+
+HEAD = "id,use,kind,ram_gib,disk_copied_gib,link,requested_at_once,metric,value,unit,spread,mark,setup,source\n"
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "rows.csv"
+    path.write_text(HEAD + text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("line", "reason"), [
+    ("a,predict,frobnicate,4,0,10GbE,1,total,9,s,,,,", "kind 'frobnicate' is not simulated"),
+    ("a,predict,live shared,4,0,10GbE,1,total_p33,9,s,,,,", "unknown statistic"),
+    ("a,predict,live shared,4,0,10GbE,1,energy,9,s,,,,", "metric 'energy'"),
+    ("a,predict,resize,4,0,10GbE,1,downtime,9,s,,,,", "metric 'downtime'"),
+    ("a,predict,precopy,,0,10GbE,1,total,9,s,,,,", "nothing of the guest's memory"),
+    ("a,predict,precopy 4x512MB,4,0,1GbE,1,total,9,s,,,,", "never ends"),
+    ("a,predict,precopy zlib,4,0,1GbE,1,total,9,s,,,,", "compression"),
+])  # fmt: skip
+def test_what_cannot_be_simulated_is_said_and_not_counted(tmp_path: Path, line: str, reason: str) -> None:
+    made = compare(read_rows(written(tmp_path, line + "\n")))
+    assert made[0].error is None
+    assert reason in made[0].reason
+    assert summary(made).predicted == 0
+
+
+def test_all_mistakes_of_a_file_at_once(tmp_path: Path) -> None:
+    path = written(tmp_path, "a,guess,live,4,0,10GbE,1,total,9,s,,,,\na,fit,,x,-1,fast,0,total,soon,furlong,,,,\n")
+    with pytest.raises(InputError) as caught:
+        read_rows(path)
+    told = str(caught.value)
+    for word in ("guess", "kind: is empty", "'x'", "'-1'", "'fast'", "'0'", "'soon'", "'furlong'", "id of 2 rows"):
+        assert word in told
+
+
+@pytest.mark.parametrize("text", ["", "id,kind\n", HEAD])
+def test_a_file_without_rows_or_columns(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError):
+        read_rows(path)
+
+
+@pytest.mark.parametrize(("kind", "setup", "profile"), [
+    ("live block tun-on", "22-node cloud 2017, guests run Spark at 100 kB/s", "osic-10gbe-2017"),
+    ("live NFS idle", "Icehouse, QEMU 1.2.1, NFS", "zhaw-1gbe-2014"),
+    ("delete tiny", "polling included", "rally-2016"),
+    ("precopy AC 20/10 2x512MB", "QEMU 2.6.0", "qemu-2016"),
+    ("precopy idle", "QEMU 9.1", "qemu-2024"),
+    ("live shared", "some other cloud", "default"),
+])  # fmt: skip
+def test_words_choose_the_profile(kind: str, setup: str, profile: str) -> None:
+    assert profile_of(replace(ROWS[0], kind=kind, setup=setup, source="")) == profile
+
+
+@pytest.mark.parametrize("kind", [
+    "boot tiny", "delete", "stop", "start", "reboot", "soft reboot", "suspend", "resume", "pause", "unpause",
+    "resize revert", "cold migrate", "live block tun-on", "live shared auto-converge", "evacuate",
+    "3 VMs evacuate masakari", "precopy multifd 4 idle", "precopy Xen specweb", "postcopy 3x512MB", "precopy idle 80% random zlib",
+])  # fmt: skip
+def test_other_kinds_of_the_same_sources_are_simulated(tmp_path: Path, kind: str) -> None:
+    made = compare(read_rows(written(tmp_path, f"a,predict,{kind},4,2,10GbE,3,total_p50,9,s,,,polling,\n")))
+    assert made[0].reason == ""
+    assert made[0].simulated is not None
+    assert 0 < made[0].simulated < 600
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_and_draws(tmp_path: Path) -> None:
+    said = "Icehouse mostly zero pages nova-compute"
+    cases = [("fit", 0.5, 4.9), ("predict", 4, 7.0)]
+    lines = "".join(f"z{n},{use},live NFS idle,{ram},0,1GbE,1,total,{value},s,,R,{said},\n"
+                    for n, (use, ram, value) in enumerate(cases))  # fmt: skip
+    figure = tmp_path / "made" / "v.png"
+    done = CliRunner().invoke(app, ["validate", str(written(tmp_path, lines)), "--figure", str(figure)])
+    assert done.exit_code == 0
+    assert "1 predicted: median |error|" in done.output
+    assert "1 fitted" in done.output
+    assert figure.read_bytes()[:4] == b"\x89PNG"
+    plain = CliRunner().invoke(app, ["validate", str(tmp_path / "rows.csv"), "--figure", str(figure), "--json"])
+    told = json.loads(plain.output)
+    assert [row["use"] for row in told["rows"]] == ["fit", "predict"]
+    assert told["summary"]["predicted"] == 1
