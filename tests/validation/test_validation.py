@@ -156,7 +156,8 @@ def test_words_choose_the_profile(kind: str, setup: str, profile: str) -> None:
 @pytest.mark.parametrize("kind", [
     "boot tiny", "delete", "stop", "start", "reboot", "soft reboot", "suspend", "resume", "pause", "unpause",
     "resize revert", "cold migrate", "live block tun-on", "live shared auto-converge", "evacuate",
-    "3 VMs evacuate masakari", "precopy multifd 4 idle", "precopy Xen specweb", "postcopy 3x512MB", "precopy idle 80% random zlib",
+    "3 VMs evacuate masakari", "precopy multifd 4 idle", "precopy Xen specweb", "postcopy 3x512MB",
+    "precopy idle 80% random zlib",
 ])  # fmt: skip
 def test_other_kinds_of_the_same_sources_are_simulated(tmp_path: Path, kind: str) -> None:
     made = compare(read_rows(written(tmp_path, f"a,predict,{kind},4,2,10GbE,3,total_p50,9,s,,,polling,\n")))
