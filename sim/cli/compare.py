@@ -34,13 +34,11 @@ def compare(
         numbers = json.loads(json.dumps(asdict(made)), parse_constant=lambda _: None)  # JSON has no NaN
         print(json.dumps(numbers, indent=2))
         return
-    from rich.console import Console
-
     from sim.plots.compare import write_comparison
-    from sim.plots.text import comparison_screen
+    from sim.plots.text import comparison_screen, console
 
     names = (a.resolve().name, b.resolve().name)
-    console = Console()
-    console.print(comparison_screen(made, names))
+    screen = console()
+    screen.print(comparison_screen(made, names))
     target = output or b.resolve().parent / f"compare-{names[0]}-{names[1]}.html"
-    console.print(f"[dim]page {write_comparison(one, other, target, names)}[/dim]", highlight=False, soft_wrap=True)
+    screen.print(f"[dim]page {write_comparison(one, other, target, names)}[/dim]", highlight=False, soft_wrap=True)

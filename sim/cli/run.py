@@ -49,13 +49,11 @@ def run(
 
         print(json.dumps({"folder": str(folder), "manifest": result.manifest, "answer": asdict(answer)}, indent=2))
     else:
-        from rich.console import Console
+        from sim.plots.text import answer_screen, console
 
-        from sim.plots.text import answer_screen
-
-        console = Console()
-        console.print(answer_screen(answer, result.manifest))
-        console.print(f"[dim]run folder {folder}   novasim show {folder} migrations[/dim]", highlight=False)
+        screen = console()
+        screen.print(answer_screen(answer, result.manifest))
+        screen.print(f"[dim]run folder {folder}   novasim show {folder} migrations[/dim]", highlight=False)
     if result.manifest["partial"]:
         print("interrupted: the answer is about what was simulated until then (marked partial)", file=sys.stderr)
         raise typer.Exit(130)

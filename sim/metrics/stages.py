@@ -25,14 +25,24 @@ def stages(source: Records) -> pl.LazyFrame:
         pl.when(at_host).then(pl.col("queue").str.splitn(":", 2).struct.field("field_1")).alias("host"), "queue",
         pl.col("began").alias("began_s"), pl.col("t").alias("ended_s"), pl.lit("done").alias("outcome"),
     )  # fmt: skip
-    return pl.concat([steps, waits]).sort("seq")
+    both = pl.concat([steps, waits]).join(_asked(source), on="request", how="left")
+    # The door works on requests that are about no server too (services), and on servers that it makes itself.
+    door = (pl.col("stage") == "api") | (pl.col("queue") == "api")
+    return both.with_columns(pl.when(door).then("asked").otherwise("server").alias("server")).drop("asked").sort("seq")
+
+
+def _asked(source: Records) -> pl.LazyFrame:
+    """Request → the server that it is about, or that it made if it made one."""
+    made = source.scan(r.ServerCreated).drop_nulls("request").unique("request", keep="first")
+    about = source.scan(r.Request).select("request", "server")
+    joined = about.join(made.select("request", pl.col("server").alias("made")), on="request", how="left")
+    return joined.select("request", pl.coalesce("server", "made").alias("asked"))
 
 
 def build(source: Records, warm_up: float) -> pl.DataFrame:
     """One row a stage."""
     made = stages(source).filter(pl.col("began_s") >= warm_up)
-    named = pl.when(pl.col("server") != "").then("server").alias("server")
-    return made.with_columns(named, (pl.col("ended_s") - pl.col("began_s")).alias("took_s")).collect()
+    return made.with_columns((pl.col("ended_s") - pl.col("began_s")).alias("took_s")).collect()
 
 
 TABLE = Table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import IO
 
 import polars as pl
 
@@ -53,7 +53,7 @@ TABLES: dict[str, Table] = {
 }
 """Every table, in the order of the reference."""
 
-Format = Literal["parquet", "csv", "json"]
+FORMATS = ("parquet", "csv", "json")
 
 
 def table(source: Source, name: str, warm_up: float = 0.0) -> pl.DataFrame:
@@ -71,7 +71,7 @@ def table(source: Source, name: str, warm_up: float = 0.0) -> pl.DataFrame:
 def export(
     source: Source,
     folder: str | Path,
-    form: Format = "parquet",
+    form: str = "parquet",
     names: Iterable[str] | None = None,
     warm_up: float = 0.0,
 ) -> list[Path]:
@@ -79,6 +79,8 @@ def export(
 
     CSV holds lists as ``a|b``; JSON is a list of rows.
     """
+    if form not in FORMATS:
+        raise InputError([Issue("--format", f"{form!r} is not a format of files", f"use {', '.join(FORMATS)}")])
     records = as_records(source)
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
@@ -90,14 +92,15 @@ def export(
     return paths
 
 
-def write(frame: pl.DataFrame, path: Path, form: Format) -> None:
-    """Write one table."""
+def write(frame: pl.DataFrame, target: Path | IO[bytes], form: str) -> None:
+    """Write one table to a file or a binary stream; InputError for a format there is not."""
     if form == "parquet":
-        frame.write_parquet(path)
+        frame.write_parquet(target)
     elif form == "csv":
         lists = [pl.col(name).list.join("|") for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
-        frame.with_columns(lists).write_csv(path)
+        frame.with_columns(lists).write_csv(target)
     elif form == "json":
-        frame.write_json(path)
+        text = frame.write_json().encode()
+        target.write_bytes(text) if isinstance(target, Path) else target.write(text)
     else:
-        raise InputError([Issue("format", f"{form!r} is not a format of tables", "use parquet, csv or json")])
+        raise InputError([Issue("--format", f"{form!r} is not a format of files", f"use {', '.join(FORMATS)}")])

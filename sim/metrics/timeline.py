@@ -11,7 +11,8 @@ from sim.metrics.tables import table
 
 
 def spans(source: Records) -> pl.DataFrame:
-    """One row for each request and server that it set something off for, in the order asked.
+    """One row for each request and server that it set something off for, in the order asked; what Nova does of its own
+    accord (a confirm when the window is over, …) has no request that was asked for, but the id of one.
 
     server, request, action, began_s, ended_s (the end of the run for one under way), outcome, migration, type, source,
     dest, retries, reason. A cold move ends where the server is at its new place: a confirm is another request.
@@ -20,10 +21,16 @@ def spans(source: Records) -> pl.DataFrame:
 
 
 def _spans(source: Records) -> pl.DataFrame:
-    asked = table(source, "requests").lazy().with_row_index("order")
+    columns = ("request", "server", "action", "asked_s", "answered_s", "ended_s", "outcome", "reason")
+    asked = table(source, "requests").lazy().with_columns(
+        (pl.col("asked_s") + pl.col("answer_took_s")).alias("answered_s")
+    ).select(columns)  # fmt: skip
+    asked = (
+        pl.concat([asked, _own(source).select(columns)]).sort("asked_s", maintain_order=True).with_row_index("order")
+    )
     created = source.scan(r.ServerCreated).drop_nulls("request").select("request", pl.col("server").alias("made"))
     asked = asked.join(created, on="request", how="left", maintain_order="left").with_columns(
-        pl.coalesce("server", "made").alias("server"), (pl.col("asked_s") + pl.col("answer_took_s")).alias("answered_s")
+        pl.coalesce("server", "made").alias("server")
     )
     worked = stages(source).group_by("request", "server").agg(pl.col("ended_s").max().alias("worked_s"))
     moves = table(source, "migrations").lazy().select(
@@ -50,3 +57,29 @@ def _spans(source: Records) -> pl.DataFrame:
         "type", "source", "dest", pl.col("retries").fill_null(0), "reason",
     )  # fmt: skip
     return made.sort("order").drop("order").collect()
+
+
+def _own(source: Records) -> pl.LazyFrame:
+    """Actions that Nova began by itself, as rows of requests."""
+    known = source.scan(r.Request).select("request")
+    actions = source.scan(r.ActionStarted).sort("seq").unique(["request", "server"], keep="first", maintain_order=True)
+    actions = actions.join(known, on="request", how="anti", maintain_order="left")
+    begun = source.scan(r.EventStarted).group_by("request", "server").agg(pl.len().alias("begun"))
+    ended = source.scan(r.EventFinished).sort("seq").group_by("request", "server").agg(
+        pl.len().alias("over"), pl.last("t", "result", "details")
+    )  # fmt: skip
+    both = actions.select("request", "server", "action", pl.col("t").alias("asked_s"))
+    for events in (begun, ended):
+        both = both.join(events, on=["request", "server"], how="left", maintain_order="left")
+    failed = pl.col("result") == "Error"
+    outcome = (
+        pl.when(pl.col("begun").fill_null(0) > pl.col("over").fill_null(0))
+        .then(pl.lit("under way"))
+        .when(failed)
+        .then(pl.lit("failed"))
+        .otherwise(pl.lit("done"))
+    )
+    return both.with_columns(
+        pl.col("asked_s").alias("answered_s"), pl.col("t").alias("ended_s"), outcome.alias("outcome"),
+        pl.when(failed).then("details").alias("reason"),
+    )  # fmt: skip

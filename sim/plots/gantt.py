@@ -76,7 +76,7 @@ def gantt_servers(
     InputError for a server that was not asked for, or a page there is not.
     """
     records = as_records(source)
-    bars = stages(records).filter(pl.col("server") != "").rename({"server": "row"}).collect()
+    bars = stages(records).drop_nulls("server").rename({"server": "row"}).collect()
     asked = spans(records).drop_nulls("server").rename({"server": "row"})
     names = _wanted(asked["row"].unique(maintain_order=True).to_list(), servers, "servers asked for")
     every = records.frame(r.ServersPresent).height + records.frame(r.ServerCreated).height

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import polars as pl
 from rich.columns import Columns
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -19,8 +20,16 @@ from sim.metrics.compare import Comparison, Measured
 
 WIDTH, HEIGHT = 100, 40
 """The screen that the answer fits."""
+_CELL = 48
+"""Characters of a cell on a terminal."""
 _OPERATIONS, _REASONS, _LINKS, _GROUPS, _FLAVORS, _HUMANS = 3, 4, 5, 6, 3, 6
 """How many of each fit; the rest is counted."""
+
+
+def console() -> Console:
+    """Where screens go: as wide as the terminal, or as the answer where there is none."""
+    made = Console()
+    return made if made.is_terminal or "COLUMNS" in os.environ else Console(width=WIDTH)
 
 
 def shorten(text: str, width: int) -> str:
@@ -218,21 +227,35 @@ def comparison_screen(made: Comparison, names: tuple[str, str]) -> RenderableTyp
     return Group(*cautions, grid, Text(), pairs)
 
 
-def data_table(frame: pl.DataFrame, title: str = "", rows: int = 40) -> RenderableType:
-    """A table for the terminal: the first ``rows`` (0: all), without columns that are empty in all of them."""
+def data_table(frame: pl.DataFrame, title: str = "", rows: int = 40, width: int = WIDTH) -> RenderableType:
+    """A table for a terminal: the first ``rows`` (0: all), and as many columns as ``width`` holds.
+
+    Columns that are empty in all of these rows are left out; columns and rows that are not shown are named and counted.
+    """
     shown = frame.head(rows) if rows else frame
     names = [name for name in shown.columns if shown[name].null_count() < shown.height or not shown.height]
+    texts = {name: [shorten(cell(value), _CELL) for value in shown[name]] for name in names}
+    kept: list[str] = []
+    room = width
+    for name in names:
+        room -= max(map(len, [name, *texts[name]])) + 2
+        if room < -2 and kept:
+            break
+        kept.append(name)
     grid = Table(
         box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", title=title or None, title_justify="left"
     )
-    for name in names:
-        grid.add_column(name, justify="right" if shown[name].dtype.is_numeric() else "left", overflow="fold")
-    for row in shown.select(names).iter_rows():
-        grid.add_row(*(cell(value) for value in row))
-    rest = frame.height - shown.height
-    if rest:
-        return Group(grid, Text(f"… and {rest} more rows", style="dim"))
-    return grid
+    for name in kept:
+        grid.add_column(name, justify="right" if shown[name].dtype.is_numeric() else "left", no_wrap=True)
+    for row in zip(*(texts[name] for name in kept), strict=True):
+        grid.add_row(*row)
+    more: list[RenderableType] = []
+    if frame.height > shown.height:
+        more.append(Text(f"… and {frame.height - shown.height:,} more rows (--rows 0 prints all)", style="dim"))
+    if len(kept) < len(names):
+        left = ", ".join(names[len(kept) :])
+        more.append(Text(f"… and {len(names) - len(kept)} more columns (--columns picks some): {left}", style="dim"))
+    return Group(grid, *more)
 
 
 def cell(value: object) -> str:

@@ -160,7 +160,7 @@ def _stages(records: Records, number: dict[str, int], homes: _Homes, placed: dic
     for request, server, stage, host, queue, begin, end, outcome in (
         stages(records).select(columns).collect().iter_rows()
     ):
-        process, unit, _, _ = homes.operations.get((request, server or None), (_CONTROL, -1, 0, 0))
+        process, unit, _, _ = homes.operations.get((request, server), (_CONTROL, -1, 0, 0))
         args = {key: value for key, value in (("host", host), ("queue", queue), ("outcome", outcome)) if value}
         name = f"wait: {queue}" if queue else stage
         placed.setdefault(process, []).append(_Slice(_us(begin), _us(end), False, unit, name, "stage", args, ""))

@@ -81,7 +81,7 @@ class Story:
             r.GroupsPresent(0.0, [], [], []),
         )  # fmt: skip
 
-    def asks(  # noqa: PLR0917 - a line of the story reads like a sentence
+    def asks(
         self, t: float, request: str, action: str, server: str, code: int = 202, message: str | None = None
     ) -> None:
         body = json.dumps({action: None})
@@ -90,7 +90,7 @@ class Story:
             r.Answer(t + 0.25, request, code, message),
         )
 
-    def state(  # noqa: PLR0917
+    def state(
         self, t: float, server: str, host: str | None, vm: str = "active", task: str | None = None, power: int = 1,
         status: str | None = None, request: str | None = None,
     ) -> None:  # fmt: skip

@@ -19,7 +19,7 @@ from sim.metrics.answer import Answer, answer
 from sim.metrics.reference import markdown
 from sim.metrics.source import Records
 from sim.metrics.summary import summary
-from sim.metrics.tables import TABLES, Format, export, table
+from sim.metrics.tables import TABLES, export, table
 from sim.metrics.timeline import spans
 from sim.plots.text import HEIGHT, WIDTH, answer_screen, data_table
 
@@ -131,7 +131,7 @@ def test_the_same_from_disk(tmp_path: Path, told: Answer) -> None:
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "json"])
-def test_exported_tables_read_back(tmp_path: Path, records: Records, form: Format) -> None:
+def test_exported_tables_read_back(tmp_path: Path, records: Records, form: str) -> None:
     paths = export(records, tmp_path, form)
     assert [path.name for path in paths] == [f"{name}.{form}" for name in TABLES]
     read = {"parquet": pl.read_parquet, "csv": pl.read_csv, "json": pl.read_json}[form]

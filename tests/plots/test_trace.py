@@ -88,7 +88,7 @@ def test_an_arrow_begins_in_a_slice_of_its_source_and_ends_in_one_of_its_destina
             assert event["ph"] not in ends[event["id"]], "an arrow has one beginning and one end"
             ends[event["id"]][event["ph"]] = event
     flows = {row["flow"]: row for row in records.frame(r.FlowStarted).iter_rows(named=True)}
-    assert set(ends) == set(flows)
+    assert set(ends) == {number for number, flow in flows.items() if flow["source"] != flow["dest"]}
     at = defaultdict(list)
     for event in slices(found):
         at[event["pid"], event["tid"]].append(event)
@@ -103,7 +103,7 @@ def test_an_arrow_begins_in_a_slice_of_its_source_and_ends_in_one_of_its_destina
 def test_every_stage_stands_within_its_operation(run: tuple[Records, list[Event]]) -> None:
     records, found = run
     outer = {event["args"]["request"]: event for event in slices(found) if event["cat"] == "operation"}
-    assert set(outer) == set(table(records, "requests")["request"])
+    assert set(outer) >= set(table(records, "requests")["request"])
     inner = defaultdict(list)
     for event in slices(found):
         if event["cat"] == "stage":
