@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check bench docs clean
+.PHONY: bench-compare run test check bench docs clean
 
 run: $(READY) ## imports an operator's exports, drains a rack, prints the answer
 	$(BIN)/novasim import openstack scenarios/openstack-export --nova-conf scenarios/openstack-export/nova.conf -o scenarios/imported_cloud.yaml
@@ -21,7 +21,10 @@ check: $(READY) ## everything: style, types, floors, tests
 	$(BIN)/python -m pytest -n 2
 
 bench: $(READY) ## drains of growing size: build, run, migrations per second, memory, growth
-	$(BIN)/python benchmarks/drain.py
+	$(BIN)/python benchmarks/bench.py
+
+bench-compare: $(READY) ## this tree against another commit: make bench-compare BASE=REV
+	$(BIN)/python benchmarks/compare.py $(BASE)
 
 docs: $(READY) ## reference pages from the code, and the site in build/site
 	$(BIN)/python docs/make_reference.py

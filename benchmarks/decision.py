@@ -80,7 +80,11 @@ def least(work: Callable[[], None], count: int) -> float:
 def decide(hosts: int, options: dict[str, Any], alternates: int) -> float:
     """µs for a decision with its claim and record."""
     scheduler, servers = cloud(hosts, 8, options, 1)
-    placement, instances, journal = scheduler.view.placement, scheduler.view.hosts.instances, scheduler.view.hosts.journal
+    placement, instances, journal = (
+        scheduler.view.placement,
+        scheduler.view.hosts.instances,
+        scheduler.view.hosts.journal,
+    )
     waiting = iter(servers)
     spent = [0.0]
 
