@@ -50,7 +50,8 @@ def _lives(source: Records) -> pl.LazyFrame:
         pl.col("t").last().alias("last_s"),
         pl.col("queue").sum().alias("queue_s"),
         queued.any().alias("was_queued"),
-        over.last().alias("ended_s"),
+        # An evacuation is over when the server runs elsewhere, however late its old host comes back and says so too.
+        pl.when(pl.col("type").first() == "evacuation").then(over.first()).otherwise(over.last()).alias("ended_s"),
         *first_of,
     )
 

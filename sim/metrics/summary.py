@@ -82,8 +82,9 @@ class _Fold:
             life.queued = None
         if status == "queued":
             life.queued = record.t
-        cold = life.type in {"migration", "resize"}
-        if (status == "finished" if cold else status in _ENDED) or (cold and status in _ENDED and not life.arrived):
+        first = status in _ENDED and life.arrived is None
+        again = status == "finished" if life.type in {"migration", "resize"} else status in _ENDED
+        if first or (again and life.type != "evacuation"):
             life.arrived = record.t
         life.confirmed = life.confirmed or status == "confirmed"
 

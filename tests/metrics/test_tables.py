@@ -262,3 +262,11 @@ def test_ten_million_records_are_opened_without_being_read(tmp_path: Path) -> No
     assert table(records, "downtime").height == 3
     with pytest.raises(InputError, match="cannot be read"):
         table(records, "links")
+
+
+def test_an_evacuation_is_over_when_the_server_runs_elsewhere(records: Records) -> None:
+    """Its old host comes back later and completes the record: that is no part of it."""
+    back = Records.of([*log(), r.MigrationState(900.0, 6, "lost-1", "evacuation", "completed", "b1", "b2", "req-8")])
+    done = row(table(back, "migrations"), "migration", 6)
+    assert (done["outcome"], done["total_s"], done["ended_s"]) == ("done", 280.0 - 260.25, 280.0)
+    assert summary(back)["total_time_sum_s"] == summary(records)["total_time_sum_s"]
