@@ -31,16 +31,26 @@ _OLD_NAMES = {
 _ARCHITECTURES = {
     "amd64": "x86_64", "i386": "i686", "i486": "i686", "i586": "i686", "x86_32": "i686", "x86_32p": "i686",
 }  # fmt: skip
-_HYPERVISORS = {"xapi": "xen"}
-_MODES = {"pv": "xen", "hv": "hvm", "baremetal": "hvm"}
+_SPELT = {
+    "hw_architecture": _ARCHITECTURES, "img_hv_type": {"xapi": "xen"},
+    "hw_vm_mode": {"pv": "xen", "hv": "hvm", "baremetal": "hvm"},
+}  # fmt: skip
+"""Properties of which Nova knows other spellings, of any case."""
 
 
 def properties_of(image: Image | None) -> dict[str, str]:
-    """The properties that Nova reads, by today's names. Where an old name stands beside today's, today's counts."""
+    """The properties that Nova reads, by today's names and spellings.
+
+    Where an old name stands beside today's, today's counts.
+    """
     if image is None:
         return {}
-    renamed = {_OLD_NAMES[name]: value for name, value in image.properties.items() if name in _OLD_NAMES}
-    return renamed | {name: value for name, value in image.properties.items() if name in _KNOWN}
+    found = {_OLD_NAMES[name]: value for name, value in image.properties.items() if name in _OLD_NAMES}
+    found |= {name: value for name, value in image.properties.items() if name in _KNOWN}
+    for name, spelt in _SPELT.items():
+        if name in found:
+            found[name] = spelt.get(found[name].lower(), found[name].lower())
+    return found
 
 
 def required_traits(image: Image | None) -> list[str]:
@@ -52,15 +62,5 @@ def required_traits(image: Image | None) -> list[str]:
 
 
 def architecture(name: str) -> str:
-    """An architecture by the name that hosts use for it."""
+    """An architecture as Nova spells it."""
     return _ARCHITECTURES.get(name.lower(), name.lower())
-
-
-def hypervisor(name: str) -> str:
-    """A hypervisor by the name that hosts use for it."""
-    return _HYPERVISORS.get(name.lower(), name.lower())
-
-
-def mode(name: str) -> str:
-    """A mode of virtual machines by the name that hosts use for it."""
-    return _MODES.get(name.lower(), name.lower())

@@ -51,6 +51,8 @@ class ComputeCapabilitiesFilter(HostFilter):
                 continue
             ok = _matching(column, wanted)
             found = ok if found is None else found & ok
+            if not found.any():
+                break
         return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from sim.model import image_properties
+from sim.model.image_properties import architecture, properties_of
 from sim.model.scheduler.base import KindFilter
 from sim.model.scheduler.extra_specs import matches
 from sim.model.scheduler.request import SchedulerRequest
@@ -28,7 +28,8 @@ class ImagePropertiesFilter(KindFilter):
 
     def __init__(self, view: View) -> None:
         super().__init__(view)
-        self._default: str | None = view.options["filter_scheduler.image_properties_default_architecture"]
+        default = view.options["filter_scheduler.image_properties_default_architecture"]
+        self._default: str | None = default and architecture(default)
 
     def key(self, request: SchedulerRequest) -> Hashable | None:
         """The image, if it says anything."""
@@ -38,16 +39,14 @@ class ImagePropertiesFilter(KindFilter):
 
     def passes(self, kind: HostKind, request: SchedulerRequest) -> bool:
         """Whether hosts of this kind run such guests."""
-        found = image_properties.properties_of(request.image)
+        found = properties_of(request.image)
         guest, vm_mode = found.get("img_hv_type"), found.get("hw_vm_mode")
-        wanted_architecture = found.get("hw_architecture", self._default)
-        if not (wanted_architecture or guest or vm_mode):
+        wanted = found.get("hw_architecture", self._default)
+        if not (wanted or guest or vm_mode):
             return True
-        if wanted_architecture and image_properties.architecture(wanted_architecture) not in _architectures(kind):
+        if wanted and wanted not in _architectures(kind):
             return False
-        if guest and image_properties.hypervisor(guest) not in _guests(kind):
-            return False
-        if vm_mode and image_properties.mode(vm_mode) != "hvm":
+        if (guest and guest not in _guests(kind)) or (vm_mode and vm_mode != "hvm"):
             return False
         version = found.get("img_hv_requested_version")
         return not (version and kind.hypervisor_version) or satisfies(kind.hypervisor_version, version)
@@ -104,7 +103,7 @@ class AggregateImagePropertiesIsolation(KindFilter):
 
     def passes(self, kind: HostKind, request: SchedulerRequest) -> bool:
         """Whether nothing that the aggregates say, within the namespace, contradicts the image."""
-        found = image_properties.properties_of(request.image)
+        found = properties_of(request.image)
         return all(
             not found.get(key) or found[key] in values
             for key, values in kind.metadata().items()

@@ -6,8 +6,13 @@ their weights are equal for all hosts, and count nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
+
 import numpy as np
 
+from sim.model.flavor import Image
+from sim.model.image_properties import properties_of
 from sim.model.scheduler.base import HostWeigher, StandingWeigher
 from sim.model.scheduler.request import SchedulerRequest
 from sim.model.scheduler.view import Column, View
@@ -112,27 +117,32 @@ class ImagePropertiesWeigher(HostWeigher):
 
     def __init__(self, view: View) -> None:
         super().__init__(view)
-        pairs = (text.partition("=") for text in view.options["filter_scheduler.image_props_weight_setting"])
-        self._setting = {name.strip(): float(value) for name, _, value in pairs}
+        self._setting: dict[str, float] = {}
+        for text in view.options["filter_scheduler.image_props_weight_setting"]:
+            name, _, value = text.partition("=")
+            # As in Nova, what is no number is passed over.
+            with suppress(ValueError):
+                self._setting[name] = float(value)
         self._off = float(view.options["filter_scheduler.image_props_weight_multiplier"]) == 0.0
 
     def weights(self, request: SchedulerRequest) -> Column | None:
         """Matching properties of the host's servers, counted with the weights of the setting."""
         if self._off or request.image is None or not request.image.properties:
             return None
-        setting = self._setting
-        wanted = [(key, value, setting.get(key, 0.0) if setting else 1.0)
-                  for key, value in request.image.properties.items()]  # fmt: skip
+        wanted = properties_of(request.image)
+        worth: dict[Image | None, float] = {}
         column = np.zeros(len(self.view.hosts))
         for host, servers in self.view.on_host.items():
-            column[host] = sum(
-                weight
-                for server in servers.values()
-                if server.image is not None
-                for key, value, weight in wanted
-                if server.image.properties.get(key) == value
-            )
+            for server in servers.values():
+                if server.image not in worth:
+                    worth[server.image] = self._worth(wanted, properties_of(server.image))
+                column[host] += worth[server.image]
         return column
+
+    def _worth(self, wanted: Mapping[str, str], found: Mapping[str, str]) -> float:
+        """What one server's image counts."""
+        same = [name for name, value in wanted.items() if found.get(name) == value]
+        return sum(self._setting.get(name, 0.0) for name in same) if self._setting else float(len(same))
 
 
 class IoOpsWeigher(StandingWeigher):

@@ -32,12 +32,13 @@ class SmallCloud:
     def __init__(
         self, count: int = 4, options: Mapping[str, Any] | None = None, *, explain: bool = False, seed: int = 1,
         aggregates: Sequence[Aggregate] = (), groups: Sequence[ServerGroup] = (), zones: Sequence[str] | None = None,
-        total: Sequence[Sequence[int]] | None = None, ratio: Sequence[Sequence[float]] | None = None, **more: Any,
+        total: Sequence[Sequence[int]] | None = None, ratio: Sequence[Sequence[float]] | None = None,
+        placement: type[Placement] = Placement, **more: Any,
     ) -> None:  # fmt: skip
         self.env, self.log, self.explain = simpy.Environment(), EventLog(), explain
         names = [f"h{number}" for number in range(count)]
         self.hosts = Hosts(names, ["rack"] * count, list(zones) if zones else ["nova"] * count)
-        self.placement = Placement(
+        self.placement = placement(
             self.env, self.log, self.hosts,
             total=[[16] * count, [32768] * count, [500] * count] if total is None else total,
             reserved=np.zeros((3, count)),
