@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.model.api.actions.values import generated_password, true
+from sim.model.api.actions.values import password, true
 from sim.model.api.asked import Asked, Reply
 from sim.model.api.faults import ApiFault
 from sim.model.api.images import check_fits
@@ -54,7 +54,7 @@ def _build(asked: Asked, spec: dict[str, Any], forced: int | None, dest: int | N
         return Reply(202, {"reservation_id": f"r-{asked.ctx.request.removeprefix('req-')}"})
     answer: dict[str, Any] = {"id": servers[0].uuid, "OS-DCF:diskConfig": spec.get("OS-DCF:diskConfig", "MANUAL")}
     if cloud.options["api.enable_instance_password"]:
-        answer["adminPass"] = spec.get("adminPass") or generated_password(cloud, servers[0].name)
+        answer["adminPass"] = password(cloud, servers[0].name, spec)
     return Reply(202, {"server": answer})
 
 

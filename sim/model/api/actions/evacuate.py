@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.model.api.actions.values import generated_password, true
+from sim.model.api.actions.values import password, true
 from sim.model.api.asked import OnServer, Reply
 from sim.model.api.faults import ApiFault, unexpected
 from sim.model.api.routing import Action
@@ -66,10 +66,9 @@ def _answer(asked: OnServer) -> Reply:
     options, argument = asked.cloud.options, asked.argument
     if asked.version >= (2, 14) or not options["api.enable_instance_password"]:
         return Reply(200)
-    password = argument.get("adminPass")
-    if password is None and not true(argument["onSharedStorage"]):
-        password = generated_password(asked.cloud, asked.server.name)
-    return Reply(200, {"adminPass": password})
+    if "adminPass" not in argument and true(argument["onSharedStorage"]):
+        return Reply(200, {"adminPass": None})
+    return Reply(200, {"adminPass": password(asked.cloud, asked.server.name, argument)})
 
 
 ACTIONS = {"evacuate": Action(evacuate)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.model.api.actions.values import generated_password
+from sim.model.api.actions.values import password
 from sim.model.api.asked import OnServer, Reply
 from sim.model.api.faults import ApiFault
 from sim.model.api.routing import Action
@@ -32,7 +32,7 @@ def rescue(asked: OnServer) -> Reply:
     asked.cast(cloud.compute.rescue.rescue(asked.ctx, server))
     if not cloud.options["api.enable_instance_password"]:
         return Reply(200, {})
-    return Reply(200, {"adminPass": wanted.get("adminPass") or generated_password(cloud, server.name)})
+    return Reply(200, {"adminPass": password(cloud, server.name, wanted)})
 
 
 def unrescue(asked: OnServer) -> Reply:

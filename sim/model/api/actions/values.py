@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim.model.cloud import Cloud
@@ -21,8 +22,10 @@ def true(value: object) -> bool:
     return str(value).strip().lower() in _TRUE
 
 
-def generated_password(cloud: Cloud, server: str) -> str:
-    """A password as Nova makes one up, from the run's own luck."""
+def password(cloud: Cloud, server: str, wanted: Mapping[str, Any]) -> str:
+    """``adminPass`` of a request, or a password as Nova makes one up, from the run's own luck."""
+    if "adminPass" in wanted:
+        return str(wanted["adminPass"])
     length = int(cloud.options["DEFAULT.password_length"])
     every = "".join(_SYMBOLS)
     groups = [*_SYMBOLS, *[every] * (length - len(_SYMBOLS))][:length]
