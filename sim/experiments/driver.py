@@ -125,7 +125,7 @@ class Driver:
         def missing() -> Iterator[Task]:
             for task in self._tasks(after, until):
                 found = self.store.get(task.key)
-                if found is None:
+                if found is None or found.stage == "worker":  # a worker's death is no result
                     yield task
                 else:
                     self._found += 1

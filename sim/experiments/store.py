@@ -68,13 +68,12 @@ class Store:
         _write(self.folder / RUNS / f"{outcome.key}.json", to_json(outcome))
 
     def get(self, key: str) -> Outcome | None:
-        """A finished run; None if there is none. A worker's death is no result: such a run is made again."""
+        """What came of a run; None if it is not there, or not whole."""
         path = self.folder / RUNS / f"{key}.json"
         try:
-            found = from_json(path.read_bytes())
+            return from_json(path.read_bytes())
         except (FileNotFoundError, ValueError):
             return None
-        return None if found.stage == "worker" else found
 
     def run_folder(self, key: str) -> Path:
         """Where a run is kept as a whole."""

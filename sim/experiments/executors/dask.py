@@ -6,6 +6,7 @@ to the cluster once each, results come back as they are; nothing is written ther
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,13 @@ from sim.experiments.work import code, perform
 AHEAD = 2
 """Runs given to the cluster for each of its threads: one under way, one waiting beside it."""
 _PATIENCE_S = 10
+_TALKERS = ("distributed", "tornado.application", "asyncio")
+
+
+def _hush() -> None:
+    """Keep Dask's own words off the screen: what it has to say of a lost scheduler is said here, in one line."""
+    for name in [*_TALKERS, *(name for name in logging.root.manager.loggerDict if name.startswith("distributed."))]:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 class Dask:
@@ -25,6 +33,7 @@ class Dask:
 
     def __init__(self, address: str, size: int | None = None) -> None:
         distributed = need("distributed", "dask", "--dask")
+        _hush()
         self._distributed = distributed
         self._cluster: Any = None
         if address == "local":
@@ -43,6 +52,10 @@ class Dask:
         """Threads of the workers that are there now."""
         return max(sum(int(count) for count in self._client.nthreads().values()), 1)
 
+    def wait_for_workers(self, count: int) -> None:
+        """Until so many workers have come."""
+        self._client.wait_for_workers(count)
+
     def run(self, tasks: Iterator[Task], texts: Texts) -> Iterator[Outcome]:
         """Make the runs; as many are on the cluster as it has room for."""
         client, distributed = self._client, self._distributed
@@ -56,7 +69,8 @@ class Dask:
                 if task.scenario not in sent:
                     if len(sent) >= 4:  # futures that are dropped are dropped on the cluster too, once unused
                         sent.pop(next(iter(sent)))
-                    sent[task.scenario] = client.scatter(texts(task.scenario), hash=False)
+                    # A task that makes it, not data put there: when its holder dies, the scheduler makes it anew.
+                    sent[task.scenario] = client.submit(bytes, texts(task.scenario), key=f"novasim-{task.scenario}")
                 future = client.submit(
                     perform, task, sent[task.scenario], code(), pure=False, key=f"novasim-{task.key}"
                 )

@@ -29,9 +29,10 @@ class _Worker:
         here, there = socket.socketpair()
         command = [sys.executable, "-m", "sim.experiments.executors.worker", str(there.fileno())]
         # Tables are not made here, and numpy has little to do: one thread each leaves the cores to the runs.
-        threads = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        settings = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        settings["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # measurements may come from anywhere
         self.process = subprocess.Popen(
-            command, pass_fds=[there.fileno()], stdin=subprocess.DEVNULL, env={**os.environ, **threads}
+            command, pass_fds=[there.fileno()], stdin=subprocess.DEVNULL, env={**os.environ, **settings}
         )
         there.close()
         self.line: Connection = Connection(here.detach())
