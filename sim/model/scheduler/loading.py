@@ -69,7 +69,7 @@ def weigher_classes(options: Options) -> list[WeigherClass]:
     """The classes of ``weight_classes``, in order. InputError with all that cannot be used."""
     loader = _Loader(options)
     chosen: list[WeigherClass] = []
-    known = sorted({ALL_WEIGHERS, *WEIGHERS, *EQUAL_WEIGHERS})
+    known = [ALL_WEIGHERS, *sorted({*WEIGHERS, *EQUAL_WEIGHERS})]
     for name in loader.names("weight_classes"):
         if name == ALL_WEIGHERS:
             chosen.extend(WEIGHERS.values())
@@ -129,7 +129,7 @@ class _Loader:
 
     def _issue(self, what: str, right: str) -> None:
         place = self._places.get(self._option, "")
-        where = place if self._option in place else f"{place} {self._option}".lstrip()
+        where = place if self._option.rpartition(".")[2] in place else f"{place} {self._option}".lstrip()
         self._issues.append(Issue(where, what, right))
 
 

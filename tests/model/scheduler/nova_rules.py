@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import nova.conf
+import nova.objects
 from nova import objects
 from nova.scheduler import filters, host_manager, weights
 from nova.virt import hardware
@@ -38,7 +39,7 @@ def host_state(row):
     host.metrics = []
     host.service = {"disabled": row["disabled"], "up": row["up"]}
     host.aggregates = [SimpleNamespace(metadata=metadata) for metadata in row["aggregates"]]
-    host.instances = {uuid: image for uuid, image in row["instances"]}
+    host.instances = dict(row["instances"])
     host.allocation_candidates = [{"mappings": {}}]
     host.numa_topology = numa(row["nodes"])
     return host
@@ -107,19 +108,22 @@ def answer(case):
     return found
 
 
-def with_images(context, objects):
+class Servers(list):
     """A host's servers with what the weigher of image properties wants to know of them."""
-    servers = [
-        SimpleNamespace(image_meta=objects_module.ImageMeta.from_dict({"properties": image})) for image in objects
-    ]
-    return type("Servers", (list,), {"fill_metadata": lambda self: None})(servers)
+
+    def __init__(self, context, objects):
+        super().__init__(
+            SimpleNamespace(image_meta=nova.objects.ImageMeta.from_dict({"properties": image})) for image in objects
+        )
+
+    def fill_metadata(self):
+        """It is there already."""
 
 
-objects_module = objects
 objects.register_all()
 CONF([], project="nova", default_config_files=[])
 for name in ("nova.objects.CellMapping.get_by_uuid", "nova.context.target_cell", "nova.context.get_admin_context"):
     mock.patch(name, mock.MagicMock()).start()
-mock.patch("nova.objects.InstanceList", with_images).start()
+mock.patch("nova.objects.InstanceList", Servers).start()
 for line in sys.stdin:
     print(json.dumps(answer(json.loads(line))), flush=True)

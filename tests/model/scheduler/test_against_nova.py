@@ -61,9 +61,9 @@ METADATA = {
     "build_failure_weight_multiplier": ["5"],
 }
 QUERIES = [
-    '[">=", "$free_ram_mb", 20000]', '["or", ["=", "$host", "h1"], ["<", "$vcpus_used", 3]]', '["not", ["in", "$host", "h0"]]',
-    '["and", [">", "$free_disk_mb", 1024], ["<=", "$num_instances", 2, 3]]', '["=", "$unknown", 1]', '["<", "$host", 4]',
-    '["near", 1, 2]',
+    '[">=", "$free_ram_mb", 20000]', '["or", ["=", "$host", "h1"], ["<", "$vcpus_used", 3]]',
+    '["not", ["in", "$host", "h0"]]', '["and", [">", "$free_disk_mb", 1024], ["<=", "$num_instances", 2, 3]]',
+    '["=", "$unknown", 1]', '["<", "$host", 4]', '["near", 1, 2]',
 ]  # fmt: skip
 ADDRESSES = ["10.0.0.1", "10.0.1.1", "10.0.1.200", "192.168.7.9"]
 OPTIONS: dict[str, list[Any]] = {
@@ -188,7 +188,8 @@ class Case:
             "image": request.image.properties if request.image else {}, "project": server.project, "uuid": server.uuid,
             "hints": dict(request.hints),
             "group": group and {
-                "uuid": f"uuid-{group.name}", "policy": group.policy, "policies": [group.policy], "members": [m.uuid for m in members],
+                "uuid": f"uuid-{group.name}", "policy": group.policy, "policies": [group.policy],
+                "members": [m.uuid for m in members],
                 "hosts": sorted({self.cloud.hosts.names[m.host] for m in members if m.host is not None}),
                 "rules": {"max_server_per_host": group.max_server_per_host} if group.max_server_per_host > 1 else {},
             },
@@ -204,7 +205,7 @@ def compare(case: Case, answers: list[dict[str, Any]]) -> None:
         assert set(answer["filters"]) == set(made), "every filter of Nova's, and no other"
         for name, verdict in answer["filters"].items():
             if isinstance(verdict, str):
-                with pytest.raises(ValueError, match="."):
+                with pytest.raises(ValueError, match=r"\w"):
                     made[name].mask(request)
                 continue
             mask = made[name].mask(request)

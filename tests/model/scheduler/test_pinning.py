@@ -123,7 +123,7 @@ def test_a_guest_of_two_nodes_needs_a_host_of_two() -> None:
 
 
 def test_room_on_one_node_is_what_counts() -> None:
-    """Two nodes of 16 GiB and 8 shared CPUs (32 by the ratio): 12 GiB fit once on each, though 8 GiB are left in all."""
+    """Two nodes of 16 GiB each hold one guest of 12 GiB; of the 8 GiB left, no node has more than 4."""
     flavor = Flavor("wide", 1, 12288, 1, extra_specs={"hw:numa_nodes": "1"})
     cloud = SmallCloud(1, NUMA, numa_nodes=2)
     for number in range(2):
