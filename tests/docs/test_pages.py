@@ -1,7 +1,8 @@
 """Documentation that cannot drift: reference pages are made from the code, examples on pages run, the site builds.
 
-On a page, a ```yaml block whose first line is ``# NAME.yaml`` is a file; ```python blocks run one after another in one
-namespace; lines of a ```console block that begin with ``$ `` are commands, which must succeed.
+On a page, a ```yaml or ```python block whose first line is ``# NAME.yaml`` or ``# NAME.py`` is a file; other ```python
+blocks run one after another in one namespace; lines of a ```console block that begin with ``$ `` are commands, which must
+succeed.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
     environment["MPLBACKEND"] = "Agg"
     said = ""
     for number, (kind, text) in enumerate(blocks(page)):
-        if kind == "yaml" and text.startswith("# ") and text.split("\n", 1)[0].endswith(".yaml"):
-            (tmp_path / text.split("\n", 1)[0][2:]).write_text(text)
+        first = text.split("\n", 1)[0]
+        if kind in {"yaml", "python"} and first.startswith("# ") and first.endswith((".yaml", ".py")):
+            (tmp_path / first[2:]).write_text(text)
         elif kind == "console":
             for line in text.splitlines():
                 if line.startswith("$ "):
