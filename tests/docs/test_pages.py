@@ -1,8 +1,8 @@
 """Documentation that cannot drift: reference pages are made from the code, examples on pages run, the site builds.
 
 On a page, a ```yaml or ```python block whose first line is ``# NAME.yaml`` or ``# NAME.py`` is a file; other ```python
-blocks run one after another in one namespace; lines of a ```console block that begin with ``$ `` are commands, which must
-succeed.
+blocks run one after another in one namespace; lines of a ```console block that begin with ``$ `` are commands, which
+must succeed.
 """
 
 from __future__ import annotations
