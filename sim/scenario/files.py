@@ -8,6 +8,7 @@ from pathlib import Path
 from sim.errors import Issue
 from sim.scenario.patterns import closest
 from sim.scenario.tree import Key, Node, PathKeys, shown
+from sim.scenario.yaml_text import parse_yaml, read_text
 
 FILE_FIELDS: tuple[PathKeys, ...] = (
     ("cloud", "nova", "conf"),
@@ -17,6 +18,7 @@ FILE_FIELDS: tuple[PathKeys, ...] = (
     ("workload", "*", "trace"),
 )
 """Where a scenario holds names of files; ``*`` is every entry of a list."""
+_TIMINGS: PathKeys = ("cloud", "timings")
 
 
 def nodes_at(tree: Node, field: PathKeys) -> Iterator[Node]:
@@ -43,18 +45,38 @@ def _found(node: Node | None, field: PathKeys, path: PathKeys) -> Iterator[tuple
 
 
 def resolve_files(tree: Node, issues: list[Issue]) -> None:
-    """Make every name of a file absolute, in the tree; an issue for each that is not there."""
+    """Make every name of a file absolute, in the tree; an issue for each that is not there.
+
+    A timing profile in a file of its own takes the place of the file's name.
+    """
+    for path, node in list(_found(tree, _TIMINGS, ())):
+        if isinstance(node.value, str) and node.value.endswith((".yaml", ".yml")):
+            _take_in(tree, path, node, issues)
     for field in FILE_FIELDS:
         for path, node in list(_found(tree, field, ())):
             if not isinstance(node.value, str):
                 continue  # the types will say so
-            base = Path.cwd() if node.file.startswith("--set") else Path(node.file).parent
-            target = (base / Path(node.value).expanduser()).resolve()
+            target = _absolute(node)
             if "{" not in node.value and not target.exists():
                 siblings = sorted(one.name for one in target.parent.iterdir()) if target.parent.is_dir() else []
                 right = closest(target.name, siblings) if siblings else "its folder does not exist, or is empty"
                 issues.append(Issue(tree.where(path), f"no such file: {shown(str(target))}", right))
             _replace(tree, path, Node(str(target), node.file, node.line))
+
+
+def _absolute(node: Node) -> Path:
+    base = Path.cwd() if node.file.startswith("--set") else Path(node.file).parent
+    return (base / Path(node.value).expanduser()).resolve()
+
+
+def _take_in(tree: Node, path: PathKeys, node: Node, issues: list[Issue]) -> None:
+    """Put what a file holds where its name stands."""
+    target = _absolute(node)
+    text = read_text(target, tree.where(path), issues)
+    inner = None if text is None else parse_yaml(text, str(target), issues)
+    if inner is None:
+        inner = Node("default", node.file, node.line)  # so that the rest can be looked at
+    _replace(tree, path, inner)
 
 
 def _replace(tree: Node, path: PathKeys, node: Node) -> None:

@@ -251,7 +251,8 @@ class CloudSpec(Spec):
     storage: StorageSpec = StorageSpec()
     nova: NovaSpec = NovaSpec()
     timings: str | Timings = "default"
-    """A profile's name, or ``{profile: name, …}`` with constants of your own."""
+    """A profile's name, a file with one (as ``novasim calibrate`` writes it), or ``{profile: name, …}`` with constants
+    of your own."""
     workers: PoolsSpec = PoolsSpec()
 
 
