@@ -27,7 +27,7 @@ from tests.model.moves import (
 from tests.model.ordinary import events, of
 
 WINDOW_S = 600.0
-AUTO = {"options": {"resize_confirm_window": int(WINDOW_S)}}
+AUTO: dict[str, Any] = {"options": {"resize_confirm_window": int(WINDOW_S)}}
 
 
 # --- resize_confirm_window --------------------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ def test_a_server_waits_the_window_and_then_for_its_host_to_look() -> None:
         when(session, "confirming", number) - when(session, "finished", number) - WINDOW_S
         for number in range(1, count + 1)
     )
-    assert 0 <= waits[0]
+    assert waits[0] >= 0
     assert waits[-1] <= 60
     # Kolmogorov and Smirnov: 1.95 / sqrt(n) is passed once in a thousand times.
     furthest = max(max((i + 1) / count - wait / 60, wait / 60 - i / count) for i, wait in enumerate(waits))
@@ -177,7 +177,7 @@ def stage_begins(step: str, end: str | None, **more: Any) -> float:
         ("prep_resize", None, "h2", "pre-migrating", ("h1", "active", "resize_prep")),
         ("shutdown", None, "h1", "migrating", ("h1", "active", "resize_migrating")),
         ("resize_disk", None, "h1", "migrating", ("h1", "active", "resize_migrating")),
-        ("copy", None, "h1", "migrating", ("h1", "active", "resize_migrating")),
+        ("copy_disk", None, "h1", "migrating", ("h1", "active", "resize_migrating")),
         ("finish_resize", None, "h2", "post-migrating", ("h2", "active", "resize_finish")),
         ("confirm", "confirmResize", "h1", "confirming", ("h2", "resized", None)),
         ("revert_dest", "revertResize", "h2", "reverting", ("h2", "resized", "resize_reverting")),
@@ -211,10 +211,10 @@ def test_whose_part_is_done_is_not_missed(step: str, host: str) -> None:
 )
 def test_a_copy_to_a_dead_host_breaks_off(repair: str | None, later: float) -> None:
     """After TCP's patience, or as soon as the host is back and knows nothing of the connection."""
-    died = stage_begins("copy", None) + 1.0
+    died = stage_begins("copy_disk", None) + 1.0
     session = life(None, fail("h2", died, repair=repair))
     session.run_for("1 h")
-    (copy,) = steps(session, "copy")
+    (copy,) = steps(session, "copy_disk")
     assert (copy.outcome, copy.t) == ("failed", pytest.approx(died + later))
     server = session.server("vm1")
     assert (server.host, server.status, server.task_state) == ("h1", "ERROR", None)
@@ -226,7 +226,7 @@ def test_a_copy_to_a_host_that_is_dead_already_does_not_begin() -> None:
     died = stage_begins("shutdown", None) + 0.01
     session = life(None, fail("h2", died))
     session.run_for("1 h")
-    (copy,) = steps(session, "copy")
+    (copy,) = steps(session, "copy_disk")
     assert copy.t - copy.began == pytest.approx(NO_ROUTE_S)
     assert session.server("vm1").status == "ERROR"
     assert held(session) == ({"h1": SMALL}, {})
@@ -248,7 +248,7 @@ def test_a_source_that_finds_its_destination_dead_leaves_the_guest_alone() -> No
     assert held(session) == ({"h1": SMALL}, {})
 
 
-@pytest.mark.parametrize("step", ["shutdown", "copy"])
+@pytest.mark.parametrize("step", ["shutdown", "copy_disk"])
 def test_a_source_that_returns_starts_the_guest_again_and_frees_the_server(step: str) -> None:
     died = stage_begins(step, None) + 0.01
     session = life(None, fail("h1", died, repair="10 min"))
@@ -263,7 +263,7 @@ def test_a_source_that_returns_starts_the_guest_again_and_frees_the_server(step:
 
 
 def test_what_a_broken_move_left_does_not_stand_in_the_way_of_the_next() -> None:
-    session = life(None, fail("h1", stage_begins("copy", None) + 0.01, repair="10 min"))
+    session = life(None, fail("h1", stage_begins("copy_disk", None) + 0.01, repair="10 min"))
     session.run_for("1 h")
     migrate(session)
     session.settle()
@@ -287,7 +287,8 @@ def test_a_record_that_was_left_before_its_move_began_is_used_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "host", "step"), [("hang", "h1", "shutdown"), ("hang", "h2", "finish_resize"), ("network", "h2", "copy")]
+    ("kind", "host", "step"),
+    [("hang", "h1", "shutdown"), ("hang", "h2", "finish_resize"), ("network", "h2", "copy_disk")],
 )
 def test_a_host_that_was_only_silent_goes_on(kind: str, host: str, step: str) -> None:
     session = life(None, fail(host, stage_begins(step, None) + 0.01, kind, "200 s"))
@@ -301,8 +302,8 @@ def test_a_host_that_was_only_silent_goes_on(kind: str, host: str, step: str) ->
 
 @pytest.mark.parametrize("storage", ["local", "shared"])
 def test_a_stalled_storage_holds_the_copy_up(storage: str) -> None:
-    more = {"storage": {"instances": storage}}
-    session = life(None, fail("h1", stage_begins("copy", None, **more) + 1, "storage_stall", "100 s"), **more)
+    more: dict[str, Any] = {"storage": {"instances": storage}}
+    session = life(None, fail("h1", stage_begins("copy_disk", None, **more) + 1, "storage_stall", "100 s"), **more)
     session.run_for("1 h")
     usual = life(None, **more)
     usual.settle()
@@ -313,13 +314,13 @@ def test_a_slow_host_copies_slowly() -> None:
     session = cloud(timings={"disk_stream": "200 MB/s"})
     migrate(session)
     session.settle()
-    (copy,) = steps(session, "copy")
+    (copy,) = steps(session, "copy_disk")
     assert copy.t - copy.began == pytest.approx(ROOT_B / DISK_BPS)
     slow = cloud(plan=[{"at": 0, "fail": {"hosts": ["h2"], "kind": "slow", "factor": 4}}])
     slow.run_for(1)
     migrate(slow)
     slow.settle()
-    (copy,) = steps(slow, "copy")
+    (copy,) = steps(slow, "copy_disk")
     assert copy.t - copy.began == pytest.approx(4 * ROOT_B / DISK_BPS)
 
 
@@ -329,8 +330,9 @@ def test_a_slow_host_copies_slowly() -> None:
 BODIES: list[dict[str, Any] | None] = [
     {"migrate": None}, {"migrate": None}, {"resize": {"flavorRef": "large"}}, {"resize": {"flavorRef": "small"}},
     {"confirmResize": None}, {"confirmResize": None}, {"revertResize": None}, {"os-resetState": {"state": "active"}},
-    {"os-resetState": {"state": "active"}}, {"os-resetState": {"state": "error"}}, {"os-stop": None}, {"os-start": None},
-    {"reboot": {"type": "HARD"}}, {"os-migrateLive": {"host": None, "block_migration": "auto"}}, {"evacuate": {}}, None,
+    {"os-resetState": {"state": "active"}}, {"os-resetState": {"state": "error"}}, {"os-stop": None},
+    {"os-start": None}, {"reboot": {"type": "HARD"}}, {"os-migrateLive": {"host": None, "block_migration": "auto"}},
+    {"evacuate": {}}, None,
 ]  # fmt: skip
 """What is asked at random; None deletes."""
 

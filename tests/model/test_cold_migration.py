@@ -114,7 +114,7 @@ def test_disks_go_one_after_another() -> None:
     session = cloud(server={"flavor": "scratch"})
     migrate(session)
     session.settle()
-    root, ephemeral = steps(session, "copy")
+    root, ephemeral = steps(session, "copy_disk")
     assert root.t - root.began == pytest.approx(ROOT_B / DISK_BPS)
     assert ephemeral.began == pytest.approx(root.t)
 
@@ -129,7 +129,7 @@ def test_two_copies_share_the_source_s_cable() -> None:
     for name in ("vm1", "vm2"):
         both.request(name, {"migrate": None}, microversion="2.90")
     both.settle()
-    (one,), (first,), (second,) = steps(alone, "copy"), steps(both, "copy"), steps(both, "copy", "vm2")
+    (one,), (first,), (second,) = steps(alone, "copy_disk"), steps(both, "copy_disk"), steps(both, "copy_disk", "vm2")
     lag = second.began - first.began
     # Alone for the lag, then at half the speed; the second alone again at the end.
     assert first.t - first.began == pytest.approx(2 * (one.t - one.began) - lag)

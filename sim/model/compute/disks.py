@@ -66,7 +66,9 @@ class DiskCopies:
 
     def _record(self, order: Order, began: float, outcome: str) -> None:
         now, name = self._cloud.env.now, self._cloud.hosts.names[order.host]
-        self._cloud.log.append(records.Step(now, order.server.name, order.ctx.request, "copy", name, began, outcome))
+        self._cloud.log.append(
+            records.Step(now, order.server.name, order.ctx.request, "copy_disk", name, began, outcome)
+        )
 
     def host_died(self, host: int) -> None:
         """What copied on the host is gone."""

@@ -85,8 +85,8 @@ class Mover:
         yield from order.deliver()
         order.begin()
         full = "resize_claim" in cloud.hosts.fails[dest]
-        dist = cloud.timings.claim_failure if full else cloud.timings.prep_resize
-        if not (yield from order.spend(dist, "prep_resize")):
+        stage = "claim_failure" if full else "prep_resize"
+        if not (yield from order.spend(getattr(cloud.timings, stage), stage)):
             return False
         try:
             if server.deleted:
