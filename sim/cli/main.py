@@ -10,7 +10,20 @@ import typer
 
 from sim.errors import InputError, NovasimError
 
-COMMANDS = ("run", "check", "show", "plot", "report", "trace", "compare", "sweep", "validate", "calibrate", "importing")
+COMMANDS = (
+    "run",
+    "check",
+    "show",
+    "explain",
+    "plot",
+    "report",
+    "trace",
+    "compare",
+    "sweep",
+    "validate",
+    "calibrate",
+    "importing",
+)
 """Modules of this folder, in the order of ``novasim --help``; each has ``register(app)``."""
 
 app = typer.Typer(

@@ -83,3 +83,16 @@ def _own(source: Records) -> pl.LazyFrame:
         pl.col("asked_s").alias("answered_s"), pl.col("t").alias("ended_s"), outcome.alias("outcome"),
         pl.when(failed).then("details").alias("reason"),
     )  # fmt: skip
+
+
+def turned_away(source: Records) -> pl.DataFrame:
+    """Destinations that refused a server, so that another was asked: request, server, host, t_s (when that was)."""
+    of = ["request", "server"]
+    chosen = source.scan(r.Decision).drop_nulls("chosen").select("seq", "t", *of, pl.col("chosen").alias("asked"))
+    claims = source.scan(r.EventStarted).filter(pl.col("event") == "compute_prep_resize")
+    claims = claims.select("seq", "t", *of, pl.col("host").alias("asked"))
+    refused = [
+        rows.sort("seq").with_columns(pl.col("asked").shift(1).over(of).alias("host")).drop_nulls("host")
+        for rows in (chosen, claims)
+    ]
+    return pl.concat(refused).sort("seq").select(*of, "host", pl.col("t").alias("t_s")).collect()

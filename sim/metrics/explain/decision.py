@@ -8,12 +8,11 @@ import polars as pl
 
 from sim.errors import InputError, Issue
 from sim.eventlog import records as r
-from sim.metrics.claims import RESOURCES
+from sim.metrics.explain import room
+from sim.metrics.explain.remedy import of_decision
 from sim.metrics.explain.sentences import when
-from sim.metrics.headroom import free
 from sim.metrics.source import Records
 
-_UNITS = {"vcpus": "vCPUs", "memory_mb": "MiB of memory", "disk_gb": "GiB of disk"}
 _TOP = 5
 
 
@@ -22,30 +21,6 @@ def _row(source: Records, decision: int) -> dict[str, Any]:
     if rows.is_empty():
         raise InputError([Issue("decision", f"{decision} is not in this run", "novasim show RUN decisions lists them")])
     return rows.row(0, named=True)
-
-
-def _needs(source: Records, row: dict[str, Any]) -> dict[str, int]:
-    """What the server asked for: its claim soon after the decision, else its flavor then."""
-    claims = source.frame(r.Claimed).filter((pl.col("consumer") == row["server"]) & (pl.col("t") >= row["t"]))
-    if row["chosen"] is not None and claims.height:
-        first = claims.row(0, named=True)
-        return {name: first[name] for name in RESOURCES}
-    states = source.frame(r.ServerState).filter((pl.col("server") == row["server"]) & (pl.col("t") <= row["t"]))
-    start = source.frame(r.ServersPresent).filter(pl.col("server") == row["server"])
-    created = source.frame(r.ServerCreated).filter(pl.col("server") == row["server"])
-    flavor = next((rows["flavor"].to_list()[-1] for rows in (states, start, created) if rows.height), None)
-    flavors = source.frame(r.FlavorsPresent).filter(pl.col("flavor") == flavor)
-    if flavors.is_empty():
-        return dict.fromkeys(RESOURCES, 0)
-    needs = {name: int(flavors[name].item()) for name in RESOURCES}
-    if start.height and start["disk_gb_held"].item() == 0:
-        needs["disk_gb"] = 0
-    return needs
-
-
-def _before(source: Records, row: dict[str, Any]) -> pl.DataFrame:
-    """What was free on each host when the decision was made (just before its own claim)."""
-    return free(source, max(row["t"] - 1e-9, 0.0))
 
 
 def _steps(source: Records, decision: int) -> pl.DataFrame:
@@ -69,8 +44,7 @@ def _totals(source: Records, decision: int) -> list[tuple[str, float, list[str]]
 def decision_text(source: Records, decision: int, host: str | None = None) -> list[str]:
     """A decision in sentences; with ``host``, why that host was not chosen. InputError for one there is not."""
     row = _row(source, decision)
-    needs = _needs(source, row)
-    wants = ", ".join(f"{amount} {_UNITS[name]}" for name, amount in needs.items() if amount)
+    wants = ", ".join(f"{amount:,} {room.UNITS[name]}" for name, amount in room.needs(source, row).items() if amount)
     hosts = source.frame(r.HostsPresent).height
     lines = [
         f"Decision {decision} at {when(row['t'])}: a host for {row['server']} ({wants}), attempt {row['attempt']}, "
@@ -88,7 +62,7 @@ def decision_text(source: Records, decision: int, host: str | None = None) -> li
     if steps.is_empty():
         lines.append("Filters and weights were not recorded; run with --explain to have them.")
     if row["chosen"] is None:
-        lines += [f"No host: {row['reason']}", no_host_remedy(source, decision)]
+        lines += [f"No host: {row['reason'].strip()}", *of_decision(source, decision).told(source)]
     if host is not None:
         lines.append(why_not(source, decision, host))
     return lines
@@ -114,7 +88,7 @@ def _weights(source: Records, row: dict[str, Any]) -> list[str]:
 def why_not(source: Records, decision: int, host: str) -> str:
     """Why a host was not chosen, in one sentence."""
     row = _row(source, decision)
-    before = _before(source, row).filter(pl.col("host") == host)
+    before = room.before(source, row).filter(pl.col("host") == host)
     if before.is_empty():
         raise InputError(
             [Issue("--host", f"there is no host {host!r} in this run", "novasim show RUN hosts lists them")]
@@ -124,9 +98,9 @@ def why_not(source: Records, decision: int, host: str) -> str:
     for step in _steps(source, decision).iter_rows(named=True):
         if host in step["removed"]:
             return f"{host} was not chosen: {step['filter']} removed it."
-    short = _short(before.row(0, named=True), _needs(source, row))
-    if short:
-        return f"{host} was not offered by placement: it lacked {short}."
+    lacking = room.short(before.row(0, named=True), room.needs(source, row))
+    if lacking:
+        return f"{host} was not offered by placement: it lacked {lacking}."
     if not before["usable"].item():
         return f"{host} was not offered or was filtered out: it was down or disabled."
     totals = {name: total for name, total, _ in _totals(source, decision)}
@@ -139,44 +113,3 @@ def why_not(source: Records, decision: int, host: str) -> str:
         f"{host} had room and was up; the log does not say where it fell (run with --explain, or the request ruled it "
         "out)."
     )
-
-
-def _short(host: dict[str, Any], needs: dict[str, int]) -> str:
-    """What a host lacks of what is needed, in words; empty when it fits."""
-    lacks = [(name, amount - host[name]) for name, amount in needs.items() if host[name] < amount]
-    return " and ".join(f"{lack:,.0f} {_UNITS[name]}" for name, lack in lacks)
-
-
-def no_host_remedy(source: Records, decision: int) -> str:
-    """The single change that would have let a decision without a host find one, as far as the log can tell."""
-    row = _row(source, decision)
-    needs, before = _needs(source, row), _before(source, row)
-    fits = pl.all_horizontal([pl.col(name) >= amount for name, amount in needs.items()])
-    steps = _steps(source, decision)
-    if row["hosts"] and steps.height:
-        last = steps.filter(pl.col("removed").list.len() > 0).row(-1, named=True)
-        which = ", ".join(last["removed"][:_TOP])
-        return f"The last {last['before']} hosts fell to {last['filter']}: let one of them pass it ({which})."
-    asleep = before.filter(fits & ~pl.col("usable"))
-    if asleep.height:
-        names = asleep["host"].to_list()
-        more = f" (or one of {len(names) - 1} more)" if len(names) > 1 else ""
-        return (
-            f"{names[0]}{more} had room but was down or disabled: with it back in service there would have been a host."
-        )
-    usable = before.filter("usable")
-    if usable.is_empty():
-        return "Every host was down or disabled: bring one back that has room."
-    if usable.filter(fits).height:
-        return (
-            "Hosts that were up had room: the request itself (its destination, zone, aggregate or group) ruled them "
-            "out."
-        )
-    lacking = [(sum(host[name] < amount for name, amount in needs.items()), _gap(host, needs), host["host"], host)
-               for host in usable.iter_rows(named=True)]  # fmt: skip
-    _, _, name, best = min(lacking, key=lambda one: one[:3])
-    return f"No host had room. {name} came closest: it lacked {_short(best, needs)}; freeing that would have done."
-
-
-def _gap(host: dict[str, Any], needs: dict[str, int]) -> float:
-    return sum((max(float(amount - host[name]), 0.0) / amount for name, amount in needs.items() if amount), 0.0)

@@ -1,4 +1,4 @@
-"""Why a migration took as long as it did, and which single change would have let a failed one succeed."""
+"""Why a migration took as long as it did: its queue, its share of the links, its guest's pages, its retries."""
 
 from __future__ import annotations
 
@@ -9,12 +9,24 @@ import polars as pl
 from sim import units
 from sim.eventlog import records as r
 from sim.metrics import links
-from sim.metrics.explain.decision import no_host_remedy
+from sim.metrics.explain.room import memory_b
 from sim.metrics.source import Records
+from sim.metrics.stages import stages
 from sim.metrics.tables import table
-from sim.metrics.words import advice
+from sim.metrics.timeline import turned_away
 
 _FULL = 0.99
+_SMALL = 0.05
+_OTHER = ""
+_DOING = {
+    "wait": "waiting in queues", "copy": "copying", "copy_disk": "copying its disk",
+    "pre_check": "checking destinations", "pre_live_migration": "preparing the destination",
+    "live_start": "starting the copy", "live_finish": "handing it over", "live_rollback": "cleaning up",
+    "prep_resize": "claiming room", "claim_failure": "being refused", "shutdown": "shutting its guest down",
+    "resize_disk": "making its disk ready", "finish_resize": "starting it there", "rebuild": "rebuilding it",
+    "conductor": "in the control plane", "scheduler": "in the control plane", "api": "in the control plane",
+}  # fmt: skip
+"""Stages in words, as what time was spent on."""
 
 
 def durations(source: Records, migration: int) -> list[str]:
@@ -22,34 +34,65 @@ def durations(source: Records, migration: int) -> list[str]:
     row = _row(source, migration)
     if row["total_s"] is None:
         return []
-    total, parts = row["total_s"], []
-    queue = row["queue_s"] or 0.0
-    if queue > 0:
-        limit = source.options.get("DEFAULT.max_concurrent_live_migrations")
-        of = f" (max_concurrent_live_migrations = {limit})" if limit is not None else ""
-        parts.append(f"{_part(queue, total)} waiting for its turn on {row['source']}{of}")
-    if row["copy_s"]:
-        parts.append(f"{_part(row['copy_s'], total)} copying")
-    rest = total - queue - (row["copy_s"] or 0.0)
-    if rest > 0.005:
-        parts.append(f"{_part(rest, total)} scheduling, checking, preparing and finishing")
-    told = [f"It took {units.format_seconds(total)}: {', '.join(parts)}."] if parts else []
+    total = row["total_s"]
+    parts = [_part(seconds, total, words) for words, seconds in _shares(source, row)]
+    where = f": {', '.join(parts)}" if parts else ""
+    told = [f"Migration {migration} took {units.format_seconds(total)}{where}."]
     told += _bandwidth(source, row)
     if row["copy_s"]:
         told += _dirty(source, row)
     if row["retries"]:
-        tried = "1 more destination" if row["retries"] == 1 else f"{row['retries']} more destinations"
-        told.append(f"It tried {tried} after the first refused it.")
+        away = turned_away(source)
+        mine = (pl.col("request") == row["request"]) & (pl.col("server") == row["server"])
+        told.append(f"Turned away by {', '.join(away.filter(mine)['host'])}, it tried elsewhere.")
     return told
+
+
+def _shares(source: Records, row: dict[str, Any]) -> list[tuple[str, float]]:
+    """What took how long, longest first; what is less than a twentieth goes into the rest."""
+    begin, end = row["created_s"], row["created_s"] + row["total_s"]
+    mine = (pl.col("request") == row["request"]) & (pl.col("server") == row["server"])
+    rows = stages(source).filter(mine & (pl.col("ended_s") > begin) & (pl.col("began_s") < end)).collect()
+    spent: dict[str, float] = {}
+    for stage, queue, since, until in rows.select("stage", "queue", "began_s", "ended_s").iter_rows():
+        words = _waiting(source, row) if (queue or "").startswith("live_migrations:") else _DOING.get(stage, _OTHER)
+        spent[words] = spent.get(words, 0.0) + min(until, end) - max(since, begin)
+    total = row["total_s"]
+    large = {words: seconds for words, seconds in spent.items() if words != _OTHER and seconds >= _SMALL * total}
+    rest = total - sum(large.values())
+    ranked = sorted(large.items(), key=lambda pair: -pair[1])
+    return [*ranked, ("everything else", rest)] if rest > 0.005 and ranked else ranked
+
+
+def _waiting(source: Records, row: dict[str, Any]) -> str:
+    limit = source.options.get("DEFAULT.max_concurrent_live_migrations")
+    of = f" (max_concurrent_live_migrations = {limit})" if limit is not None else ""
+    return f"waiting for its turn on {row['source']}{of}{_ahead(source, row)}"
+
+
+def _ahead(source: Records, row: dict[str, Any]) -> str:
+    """Whose live migrations held the turns of its host while it waited, those longest under way first."""
+    since, until = row["at_queued_s"], row["at_queued_s"] + row["queue_s"]
+    others = table(source, "migrations").filter(
+        (pl.col("source") == row["source"]) & (pl.col("migration") != row["migration"])
+        & (pl.col("at_preparing_s") < until) & (pl.col("ended_s").fill_null(source.end_s) > since)
+    )  # fmt: skip
+    took = (pl.min_horizontal(pl.col("ended_s").fill_null(source.end_s), pl.lit(until))
+            - pl.max_horizontal("at_preparing_s", pl.lit(since))).alias("took")  # fmt: skip
+    longest = others.with_columns(took).sort("took", descending=True, maintain_order=True)
+    names = [f"{server} ({units.format_seconds(seconds)})" for server, seconds in
+             longest.select("server", "took").head(3).iter_rows()]  # fmt: skip
+    more = f" and {longest.height - 3} more" if longest.height > 3 else ""
+    return f", behind {', '.join(names)}{more}" if names else ""
 
 
 def _row(source: Records, migration: int) -> dict[str, Any]:
     return table(source, "migrations").filter(pl.col("migration") == migration).row(0, named=True)
 
 
-def _part(seconds: float, total: float) -> str:
+def _part(seconds: float, total: float, words: str) -> str:
     share = f" ({seconds / total:.0%})" if total > 0 else ""
-    return f"{units.format_seconds(seconds)}{share}"
+    return f"{units.format_seconds(seconds)}{share} {words}"
 
 
 def _bandwidth(source: Records, row: dict[str, Any]) -> list[str]:
@@ -73,6 +116,8 @@ def _bandwidth(source: Records, row: dict[str, Any]) -> list[str]:
 
 
 def _narrowest(source: Records, route: list[int], begin: float, end: float) -> str:
+    if not route:
+        return ": it did not leave its host"
     series = links.over_time(source).filter(pl.col("row").is_in(route) & (pl.col("t") <= end)).sort("row", "t")
     until = pl.col("t").shift(-1).over("row").fill_null(end)
     spell = (pl.min_horizontal(until, pl.lit(end)) - pl.max_horizontal("t", pl.lit(begin))).clip(lower_bound=0)
@@ -97,14 +142,12 @@ def _narrowest(source: Records, route: list[int], begin: float, end: float) -> s
 
 
 def _dirty(source: Records, row: dict[str, Any]) -> list[str]:
-    flavors = dict(source.frame(r.FlavorsPresent).select("flavor", "memory_mb").iter_rows())
-    lives = table(source, "servers").filter(pl.col("server") == row["server"])
-    memory = flavors.get(lives["flavor"].item(), 0) * units.MIB if lives.height else 0
+    memory = memory_b(source, row["server"])
     told = []
     if memory and row["memory_b"] > 1.05 * memory:
         told.append(
             f"It sent {row['memory_b'] / memory:.1f} times its {units.format_bytes(memory)} of memory, because the "
-            f"guest wrote pages faster than they could be forgotten ({row['rounds']} rounds)."
+            f"guest wrote pages again while they were being sent ({row['rounds']} rounds)."
         )
     elif memory and row["memory_b"] < 0.95 * memory and row["copy_outcome"] == "completed":
         told.append(
@@ -116,40 +159,3 @@ def _dirty(source: Records, row: dict[str, Any]) -> list[str]:
             f"Auto-converge took up to {row['throttle']:.0%} of the guest's CPU time so that the copy could end."
         )
     return told
-
-
-def remedy(source: Records, migration: int) -> str | None:
-    """The single change that would have let a failed migration succeed, as far as the log can tell."""
-    row = _row(source, migration)
-    if row["outcome"] not in {"failed", "cancelled"}:
-        return None
-    if row["copy_outcome"] == "timed_out":
-        return _timed_out(source, row)
-    decisions = source.frame(r.Decision).filter(
-        (pl.col("server") == row["server"]) & (pl.col("request") == row["request"]) & pl.col("chosen").is_null()
-    )
-    if decisions.height:
-        return no_host_remedy(source, decisions["decision"].to_list()[-1])
-    if row["copy_outcome"] == "aborted" or row["outcome"] == "cancelled":
-        return "Somebody aborted it: leave it alone, and it goes on."
-    reason = row["reason"] or row["status"]
-    text = advice(reason)
-    return text[:1].upper() + text[1:] + "."
-
-
-def _timed_out(source: Records, row: dict[str, Any]) -> str:
-    options = source.options
-    if options.get("libvirt.live_migration_permit_post_copy") is False:
-        return (
-            "With libvirt.live_migration_permit_post_copy = True and live_migration_timeout_action = force_complete it "
-            "would have switched to post-copy instead of giving up."
-        )
-    if options.get("libvirt.live_migration_timeout_action") == "abort":
-        return (
-            "With libvirt.live_migration_timeout_action = force_complete the guest would have been paused (or switched "
-            "to post-copy) until the copy was done."
-        )
-    return (
-        f"The guest wrote memory about as fast as {units.format_rate(row['mean_rate_bps'] or 0.0)} could carry it: a "
-        "calmer hour, a faster way, post-copy, or a cold migration would have let it end."
-    )

@@ -23,14 +23,28 @@ _STEPS = {
     "api": "the API worked on it",
     "conductor": "a conductor worked on it",
     "scheduler": "the scheduler worked on it",
-    "schedule": "the scheduler worked on it",
-    "live_start": "the hypervisor began the migration",
+    "pre_check": "the destination checked whether it could take it",
     "pre_live_migration": "the destination prepared (volumes, ports, disks)",
-    "live_finish": "the source let go and the destination took over",
+    "live_start": "the hypervisor began the migration",
     "copy": "its memory (and local disk) was copied",
+    "live_finish": "the source let go and the destination took over",
+    "live_rollback": "the destination was cleaned up, the server stayed",
+    "prep_resize": "the destination claimed room for it",
+    "claim_failure": "the host found that it could not",
+    "shutdown": "its guest shut down",
+    "resize_disk": "its disk was made ready to move",
     "copy_disk": "its disk was copied",
+    "finish_resize": "the destination defined and started it",
+    "confirm": "the source removed what it had kept",
+    "revert_dest": "the destination removed it",
+    "revert_source": "the source started it again",
     "image": "its image was downloaded",
+    "build_claim": "the host claimed room for it",
+    "spawn": "its disk was made and its guest started",
     "rebuild": "it was rebuilt",
+    "guest_boot": "its guest booted",
+    "upload": "its snapshot was uploaded",
+    "delete": "it was deleted",
 }
 _QUEUES = {
     "api": "a free API worker",
@@ -96,13 +110,14 @@ def _migration(record: r.MigrationState) -> str:
 def _event(record: r.EventFinished) -> str | None:
     if record.result != "Error":
         return None
-    return f"{record.event} failed on {record.host}: {record.details or 'no details'}"
+    return f"{record.event} failed on {record.host}: {(record.details or 'no details').strip()}"
 
 
 def _decision(record: r.Decision) -> str:
     of = f"decision {record.decision}"
     if record.chosen is None:
-        return f"{of}: no host ({record.hosts} offered by placement, {record.left} passed the filters): {record.reason}"
+        why = (record.reason or "").strip()
+        return f"{of}: no host ({record.hosts} offered by placement, {record.left} passed the filters): {why}"
     spare = f", with {', '.join(record.alternates)} to fall back on" if record.alternates else ""
     again = f", attempt {record.attempt}" if record.attempt > 1 else ""
     return (
@@ -134,13 +149,13 @@ _SAY: dict[type[Record], Callable[[Any], str | None]] = {
     r.Decision: _decision,
     r.FilterStep: _filter,
     r.HostState: _host,
-    r.ServerFault: lambda record: f"Nova attached a fault to it ({record.code}): {record.message}",
+    r.ServerFault: lambda record: f"Nova attached a fault to it ({record.code}): {record.message.strip()}",
     r.Downtime: lambda record: (
         f"its guest did not run for {units.format_seconds(record.t - record.began)} ({record.cause})"
     ),
     r.Slowdown: lambda record: f"its guest now runs at {1 - record.fraction:.0%} of its speed ({record.cause})",
     r.NeedsHuman: lambda record: (
-        f"operation {record.operation} gave up on it and leaves it to a person: {record.reason}"
+        f"operation {record.operation} gave up on it and leaves it to a person: {record.reason.strip()}"
     ),
     r.ServerDeleted: lambda _: "it is gone",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from itertools import takewhile
 
 import polars as pl
 
@@ -10,13 +11,18 @@ from sim import units
 from sim.errors import InputError, Issue
 from sim.eventlog import records as r
 from sim.eventlog.records import Record
+from sim.metrics.explain.chapters import Chapter, chapters
 from sim.metrics.explain.decision import decision_text
 from sim.metrics.explain.gather import of_server
-from sim.metrics.explain.migration import durations, remedy
+from sim.metrics.explain.migration import durations
+from sim.metrics.explain.remedy import Remedy, of_decision, of_migration, of_refusal
 from sim.metrics.explain.sentences import answered, asked, began, said, when
 from sim.metrics.source import Records, Source, as_records
 from sim.metrics.tables import table
 from sim.metrics.words import advice
+
+_CLAIM = "compute_prep_resize"
+_RUNNING = 1
 
 
 def explain(source: Source, what: str, host: str | None = None) -> str:
@@ -44,15 +50,27 @@ def explain(source: Source, what: str, host: str | None = None) -> str:
 def server_life(source: Source, name: str) -> str:
     """A server's whole life: how it began, each request with its steps and outcome, how it ended."""
     records = as_records(source)
+    life = _life(records, name)
+    lines = [_began(life)]
+    found = of_server(records, name)
+    for chapter in chapters(found):
+        lines += ["", *_told(records, chapter, _host_before(found, chapter, life))]
+    return "\n".join([*lines, "", *_ended(life)])
+
+
+def remedies(source: Source, name: str) -> list[Remedy]:
+    """For each request of a server that failed or was refused, the single change that would have let it succeed."""
+    records = as_records(source)
+    _life(records, name)
+    found = (_remedies(records, chapter) for chapter in chapters(of_server(records, name)))
+    return [remedy for some in found for remedy in some]
+
+
+def _life(records: Records, name: str) -> dict[str, object]:
     lives = table(records, "servers").filter(pl.col("server") == name)
     if lives.is_empty():
         raise InputError([Issue("server", f"there is no {name!r} in this run", "novasim show RUN servers lists them")])
-    life = lives.row(0, named=True)
-    found = of_server(records, name)
-    lines = [_began(life)]
-    for chapter in _chapters(found):
-        lines += ["", *_chapter(records, chapter, life)]
-    return "\n".join([*lines, "", *_ended(life)])
+    return lives.row(0, named=True)
 
 
 def request_text(source: Source, request: str) -> str:
@@ -62,13 +80,22 @@ def request_text(source: Source, request: str) -> str:
     server = row["server"]
     if server is None:
         made = records.frame(r.ServerCreated).filter(pl.col("request") == request)
-        server = made["server"].item() if made.height else None
+        server = made["server"].to_list()[0] if made.height else None
     if server is None:
         first = f"{when(row['asked_s'])}: {row['who']} asked for {row['action']} ({request}): {row['outcome']}"
         return first + (f": {row['reason']}" if row["reason"] else "")
-    life = table(records, "servers").filter(pl.col("server") == server).row(0, named=True)
-    chapters = [one for one in _chapters(of_server(records, server)) if _of(one[0]) == request]
-    return "\n".join(line for chapter in chapters for line in _chapter(records, chapter, life))
+    found, life = of_server(records, server), _life(records, server)
+    wanted = [chapter for chapter in chapters(found) if chapter.request == request]
+    told = (_told(records, chapter, _host_before(found, chapter, life)) for chapter in wanted)
+    return "\n".join(line for lines in told for line in lines)
+
+
+def _host_before(found: list[Record], chapter: Chapter, life: dict[str, object]) -> object:
+    """Where the server was when the chapter began."""
+    first = chapter.records[0]
+    before = [record.host for record in takewhile(lambda one: one is not first, found)
+              if isinstance(record, r.ServerState)]  # fmt: skip
+    return before[-1] if before else life["start_host"]
 
 
 def _began(life: dict[str, object]) -> str:
@@ -85,51 +112,23 @@ def _ended(life: dict[str, object]) -> list[str]:
     where = f"on {life['end_host']}" if life["end_host"] else "on no host"
     busy = f", still {life['task_state']}" if life["task_state"] else ""
     down, slow = float(str(life["downtime_s"])), float(str(life["slowdown_s"]))
+    runs = life["power_state"] == _RUNNING
     felt = f"its guest stood still for {units.format_seconds(down)} in all" if down else "its guest never stood still"
+    felt = felt if runs or down else "its guest does not run"
     lost = f" and lost {units.format_seconds(slow)} to slowdowns" if slow else ""
     lines = [f"In the end it is {life['status']} {where}{busy}; {felt}{lost}."]
     if life["needs_human"]:
-        reason = str(life["needs_human"])
-        lines.append(f"It needs a person: {reason}. To do: {advice(reason)}.")
+        reasons = "; ".join(one.strip(" .") for one in str(life["needs_human"]).split("; "))
+        lines.append(f"It needs a person: {reasons}. To do: {advice(reasons)}.")
     return lines
 
 
-def _of(record: Record) -> str | None:
-    return getattr(record, "request", None)
-
-
-def _chapters(found: list[Record]) -> list[list[Record]]:
-    """Records by request, in the order in which these began; what belongs to none is grouped by its place between."""
-    chapters: dict[str, list[Record]] = {}
-    decisions: dict[int, str | None] = {}
-    order: list[list[Record]] = []
-    loose: list[Record] | None = None
-    for record in found:
-        request = _of(record)
-        if isinstance(record, r.Decision):
-            decisions[record.decision] = request
-        elif isinstance(record, r.FilterStep | r.WeighStep):
-            request = decisions.get(record.decision)
-        if request is not None:
-            if request not in chapters:
-                chapters[request] = []
-                order.append(chapters[request])
-                loose = None
-            chapters[request].append(record)
-        elif said(record) is not None:
-            if loose is None:
-                loose = []
-                order.append(loose)
-            loose.append(record)
-    return order
-
-
-def _chapter(source: Records, chapter: list[Record], life: dict[str, object]) -> list[str]:
-    first = chapter[0]
+def _told(source: Records, chapter: Chapter, host: object) -> list[str]:
+    """A chapter: who asked what, every step with its time, where the time went, what would have helped."""
     lines: list[tuple[float, str]] = []
-    status, host = "", life["start_host"]
-    asked_at = first.t
-    for record in chapter:
+    status = ""
+    asked_at, asked_host, before = chapter.begin, "", ""
+    for record in chapter.records:
         text: str | None
         if isinstance(record, r.Request):
             asked_at = record.t
@@ -141,17 +140,30 @@ def _chapter(source: Records, chapter: list[Record], life: dict[str, object]) ->
             status, host = record.status, record.host
         else:
             text = said(record)
-        if text is not None:
+        if isinstance(record, r.Decision) or (isinstance(record, r.EventStarted) and record.event == _CLAIM):
+            next_host = record.chosen if isinstance(record, r.Decision) else record.host
+            if asked_host and next_host != asked_host:
+                lines.append((record.t, f"{asked_host} turned it away"))
+            asked_host = next_host or ""
+        if text is not None and text != before:
             lines.append((began(record), text))
-    # Filters are told right under their decision: equal times keep the order of the log.
+            before = text
     body = [f"{when(t):>14}  {text}" for t, text in sorted(lines, key=lambda line: line[0])]
+    numbers = _migrations(source, chapter)
+    took = [f"  {line}" for number in numbers for line in durations(source, number)]
+    helped = [f"  {line}" for remedy in _remedies(source, chapter) for line in remedy.told(source)]
+    return [_head(chapter), *body, *took, *helped]
+
+
+def _head(chapter: Chapter) -> str:
+    first = chapter.records[0]
     if isinstance(first, r.Request):
-        head = f"At {when(first.t)} {asked(first)} ({first.request}, microversion {first.microversion})."
-    elif _of(first) is not None:
-        head = f"Request {_of(first)}, from {when(first.t)}:"
-    else:
-        head = "Meanwhile:"
-    return [head, *body, *_why(source, chapter)]
+        return f"At {when(first.t)} {asked(first)} ({first.request}, microversion {first.microversion})."
+    if isinstance(first, r.ActionStarted):
+        return f"At {when(first.t)} Nova began {first.action} of its own accord ({first.request})."
+    if chapter.request is not None:
+        return f"Request {chapter.request}, from {when(first.t)}:"
+    return "Meanwhile:"
 
 
 def _state(record: r.ServerState, status: str, host: object) -> str | None:
@@ -160,24 +172,23 @@ def _state(record: r.ServerState, status: str, host: object) -> str | None:
     return ", ".join(part for part in (changed, moved) if part) or None
 
 
-def _why(source: Records, chapter: list[Record]) -> list[str]:
-    """Where the time went, and what would have helped, for each migration of a request."""
-    numbers = dict.fromkeys(record.migration for record in chapter if isinstance(record, r.MigrationState))
-    if isinstance(chapter[0], r.Request):
-        asked_for = {record.request for record in chapter if isinstance(record, r.Request)}
-        of = source.frame(r.MigrationState).sort("seq").group_by("migration", maintain_order=True).first()
-        numbers = {number: None for number in numbers
-                   if of.filter(pl.col("migration") == number)["request"].item() in asked_for}  # fmt: skip
-    lines = []
-    for number in numbers:
-        lines += [f"  {line}" for line in durations(source, number)]
-        change = remedy(source, number)
-        if change:
-            lines.append(f"  What would have helped: {change}")
-    if not numbers:
-        lines += [
-            f"  What would have helped: {advice(record.message or '')}."
-            for record in chapter
-            if isinstance(record, r.Answer) and record.code >= 400
-        ]
-    return lines
+def _migrations(source: Records, chapter: Chapter) -> list[int]:
+    """Migrations that the chapter's request began: a confirm is about one that another request began."""
+    numbers = dict.fromkeys(one.migration for one in chapter.records if isinstance(one, r.MigrationState))
+    if chapter.request is None:
+        return []
+    begun = set(table(source, "migrations").filter(pl.col("request") == chapter.request)["migration"])
+    return [number for number in numbers if number in begun]
+
+
+def _remedies(source: Records, chapter: Chapter) -> list[Remedy]:
+    """What would have helped the chapter's request, if it did not succeed."""
+    numbers = _migrations(source, chapter)
+    found = [remedy for number in numbers if (remedy := of_migration(source, number)) is not None]
+    if numbers or chapter.request is None:
+        return found
+    refused = [one for one in chapter.records if isinstance(one, r.Answer) and one.code >= 400]
+    if refused:
+        return [of_refusal(source, chapter.request)]
+    return [of_decision(source, one.decision) for one in chapter.records
+            if isinstance(one, r.Decision) and one.chosen is None][-1:]  # fmt: skip

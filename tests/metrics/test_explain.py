@@ -1,0 +1,172 @@
+"""Explanations say what the story says; counterfactuals are played through and must come true."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from synthetic import log
+
+import sim
+from sim.eventlog import records as r
+from sim.metrics.explain.decision import why_not
+from sim.metrics.explain.story import explain, remedies
+from sim.metrics.source import Records
+from sim.metrics.timeline import turned_away
+from sim.scenario.spec import Scenario
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+
+
+@pytest.fixture(scope="module")
+def story() -> Records:
+    return Records.of(log())
+
+
+# --- counterfactuals -------------------------------------------------------------------------------------------------
+
+
+REPLAYED = [
+    ("retries_exhausted", "live-one", "migrate_max_retries = 4"),
+    ("retries_exhausted", "cold-one", "scheduler.max_attempts = 5"),
+    ("never_converges", "store", "force_complete"),
+    ("failed_host_evacuation", "warehouse", "ram_allocation_ratio"),
+    ("anti_affinity_deadlock", "etcd-2", "soft-anti-affinity"),
+]
+
+
+@pytest.mark.parametrize(("name", "server", "words"), REPLAYED, ids=[server for _, server, _ in REPLAYED])
+def test_a_single_change_lets_it_succeed_when_it_is_played_through(name: str, server: str, words: str) -> None:
+    path = SCENARIOS / f"{name}.yaml"
+    before = sim.run(path, explain=True)
+    moves = before.table("migrations")
+    assert set(moves.filter(moves["server"] == server)["outcome"]) <= {"failed", "cancelled"}
+    found = remedies(before, server)
+    assert words in found[0].text
+    assert found[0].sets
+    after = sim.run(sim.load(path, found[0].sets)).table("migrations")
+    assert "done" in after.filter(after["server"] == server)["outcome"].to_list() or "unconfirmed" in after["outcome"]
+    asked = explain(before, server)
+    assert all(setting in asked for setting in found[0].sets), "the command to see it is told"
+
+
+def test_the_number_that_is_named_is_the_smallest_that_does() -> None:
+    """warehouse needs ram_allocation_ratio 1.20 on node-2; a hundredth less is not enough."""
+    path = SCENARIOS / "failed_host_evacuation.yaml"
+    found = remedies(sim.run(path, explain=True), "warehouse")[0].sets[0]
+    name, _, value = found.rpartition("=")
+    for ratio, outcome in ((float(value), "done"), (float(value) - 0.01, "failed")):
+        after = sim.run(sim.load(path, [f"{name}={ratio:.2f}"])).table("migrations")
+        assert after.filter(after["server"] == "warehouse")["outcome"].to_list() == [outcome], ratio
+
+
+def test_nothing_is_promised_when_every_host_has_refused() -> None:
+    """With only the odd hosts there, more retries would not help, and none are named."""
+    scenario = sim.load(SCENARIOS / "retries_exhausted.yaml")
+    plain = scenario.model_dump(mode="json", exclude_defaults=True)
+    plain["cloud"]["hosts"] = [host for host in plain["cloud"]["hosts"] if host["name"] != "good-1"]
+    plain["cloud"]["hosts"][1]["name"] = "odd-{n:1-3}"
+    told = remedies(sim.run(Scenario.model_validate(plain), explain=True), "live-one")[0]
+    assert told.sets == ()
+    assert told.text.startswith("All 3 hosts that passed the filters were asked")
+
+
+# --- what is told ----------------------------------------------------------------------------------------------------
+
+
+def test_a_life_is_told_in_the_order_of_time(story: Records) -> None:
+    told = explain(story, "web-1")
+    lines = [line for line in told.splitlines() if line.startswith("    ")]
+    times = [float(line.split(" s  ")[0].replace(",", "")) for line in lines]
+    assert times == sorted(times)
+    assert "b1 turned it away" in told
+    assert "ComputeFilter removed 1 of 3 hosts: a2" in told
+    # 8 s from creation (10.5) to arrival (18.5); 4 of them copying 4 GB at 1 GB/s.
+    assert "Migration 1 took 8.00 s: 4.00 s (50%) copying" in told
+    assert "Turned away by b1, it tried elsewhere." in told
+    assert told.endswith("In the end it is ACTIVE on b2; its guest stood still for 0.25 s in all.")
+
+
+def test_who_was_ahead_in_the_queue_is_named(story: Records) -> None:
+    """web-2 waits at a1 from 12 to 18.5 s, all the while behind web-1."""
+    told = explain(story, "web-2")
+    assert "6.50 s (46%) waiting for its turn on a1 (max_concurrent_live_migrations = 1), behind web-1 (6.50 s)" in told
+
+
+def test_dirty_pages_and_the_throttle_are_told(story: Records) -> None:
+    """db-1 sends 100 GB for 16 GiB of memory, and is slowed to half."""
+    told = explain(story, "db-1")
+    assert f"It sent {100e9 / (16 * 2**30):.1f} times its 16 GiB of memory" in told
+    assert "Auto-converge took up to 50% of the guest's CPU time" in told
+    assert "It needs a person: Live migration has timed out." in told
+
+
+def test_a_request_alone(story: Records) -> None:
+    told = explain(story, "req-6")
+    assert "the API refused it with 409" in told
+    assert "What would have helped: unlocking it first" in told
+    assert "os-migrateLive" not in told
+
+
+def test_faults_and_copies_stand_with_their_request(story: Records) -> None:
+    told = explain(story, "web-2")
+    evacuation = told[told.index("asked to evacuate it") :]
+    assert evacuation.index("Nova attached a fault") < evacuation.index("Migration 7 took")
+    copy = told.index("sent 1.86 GiB of memory")
+    assert told.index("req-2,") < copy < told.index("Migration 2 took")
+
+
+def test_a_decision_names_filters_and_why_a_host_was_not_chosen(story: Records) -> None:
+    told = explain(story, "1")
+    assert "ComputeFilter (3 → 2) removed 1: a2" in told
+    assert "b1 weighs 1.000" in told
+    assert why_not(story, 1, "a2") == "a2 was not chosen: ComputeFilter removed it."
+    assert "b2 passed every filter and weighed 0.500; b1 weighed 1.000." in explain(story, "1", "b2")
+    # At 11 s db-1 needs 16384 MiB; the decision gave it b1.
+    assert why_not(story, 4, "b1") == "b1 was chosen."
+
+
+def test_no_host_names_what_came_closest(story: Records) -> None:
+    """web-2 has no host at 262.5 s: b1 is down, a1 and a2 are disabled, though a2 has room."""
+    told = explain(story, "8")
+    assert "No host: No valid host was found." in told
+    assert "in service: it had room, and was down or disabled" in told
+
+
+def test_an_evacuation_that_came_too_early_says_when_it_would_not_have(story: Records) -> None:
+    early = [record for record in log() if record.t <= 200.0]
+    asked = [
+        r.Request(205.0, "req-20", "evacuate", "lost-1", "2.95", "plan", '{"evacuate": {}}'),
+        r.Answer(205.1, "req-20", 400, "Compute service of b1 is still in use."),
+    ]
+    told = remedies(Records.of([*early, *asked]), "lost-1")[0].text
+    assert "b1 fell silent at 200.00 s" in told
+    assert "at 260.00 s at the latest" in told
+
+
+def test_a_busy_server_says_when_it_was_free(story: Records) -> None:
+    busy = [
+        r.Request(15.0, "req-21", "migrate", "web-1", "2.90", "plan", '{"migrate": null}'),
+        r.Answer(15.5, "req-21", 409, "Cannot 'migrate' instance uuid-web-1 while it is in task_state migrating"),
+    ]
+    told = remedies(Records.of(sorted([*log(), *busy], key=lambda record: record.t)), "web-1")
+    assert any("3.00 s later, at 18.50 s, its task_state was migrating no more" in one.text for one in told)
+
+
+def test_refusals_are_counted_where_they_happen(story: Records) -> None:
+    rows = turned_away(story).select("server", "host", "t_s").rows()
+    assert rows == [("web-1", "b1", 11.25), ("cold-1", "b1", 12.5)]
+
+
+@pytest.mark.parametrize(
+    ("what", "host", "words"),
+    [
+        ("wbe-1", None, "did you mean web-1"),
+        ("99", None, "is not in this run"),
+        ("1", "z9", "there is no host 'z9'"),
+        ("web-1", "b1", "asks about a decision"),
+    ],
+)
+def test_mistakes(story: Records, what: str, host: str | None, words: str) -> None:
+    with pytest.raises(sim.InputError, match=words):
+        explain(story, what, host)
