@@ -125,17 +125,10 @@ class Building:
         """One call of the scheduler for all servers. Raises NoValidHost with nothing claimed."""
         cloud, workers = self.cloud, self.cloud.pools.scheduler
         yield from cloud.stages.worker(workers, "scheduler", cloud.timings.scheduler, servers[0], request)
-        chosen: list[Selection] = []
         try:
-            for server in servers:
-                chosen.append(cloud.scheduler.select(wanted(server), alternates))
-        except NovaException:
-            for server in servers[: len(chosen)]:
-                cloud.placement.release_all(server)
-            raise
+            return cloud.scheduler.select_all([wanted(server) for server in servers], alternates)
         finally:
             workers.release()
-        return chosen
 
     def _bury(self, ctx: Context, server: Server, error: NovaException) -> None:
         """No host for it: it exists only to say so."""
@@ -173,7 +166,7 @@ class Building:
             )
         while attempts.alternates:
             host = attempts.alternates.pop(0)
-            if self.cloud.placement.claim(server, host, server.resources):
+            if self.cloud.scheduler.claim(SchedulerRequest.for_build(server), host):
                 return host
         raise MaxRetriesExceeded(
             f"Exhausted all hosts available for retrying build failures for instance {server.uuid}."

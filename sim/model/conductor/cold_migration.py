@@ -141,11 +141,11 @@ class ColdMigration:
     def _reschedule(self, move: Move) -> Choice:
         """The best alternate that still has room. The scheduler is not asked again, so it takes no time."""
         yield from ()
-        server, placement = move.server, self.cloud.placement
-        wanted = server.needs(move.flavor)
+        server = move.server
+        wanted = SchedulerRequest.for_move(server, flavor=move.flavor)
         while move.alternates:
             host = move.alternates.pop(0)
-            if placement.claim(server, host, wanted):
+            if self.cloud.scheduler.claim(wanted, host):
                 return host
         raise MaxRetriesExceeded(
             f"Exhausted all hosts available for retrying build failures for instance {server.uuid}."

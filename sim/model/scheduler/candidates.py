@@ -101,6 +101,13 @@ class Candidates:
             return offered, len(offered)
         return self._cut(offered)
 
+    def again(self, request: SchedulerRequest, among: Mask) -> tuple[Mask, int]:
+        """Of hosts that were offered before, those that still have room: placement is not asked anew."""
+        fits = self._fit(request.resources)
+        if request.resources.pcpus and self._unpinned:
+            fits = fits | self._fit(unpinned(request))
+        return among & fits, len(among)
+
     def steps(self, request: SchedulerRequest, end: int) -> Iterator[tuple[str, Mask | None]]:
         """What placement leaves out and why, step by step, after :meth:`offer` gave ``end``: name, hosts that pass."""
         view = self._view

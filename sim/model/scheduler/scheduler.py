@@ -6,7 +6,8 @@ A decision takes no simulated time: who asks has spent it already, at a schedule
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,18 @@ _NO_CANDIDATES = ""
 _NO_HOSTS = "There are not enough hosts available."
 _REMOVED_MAX = 1000
 _WEIGHED_MAX = 100
+
+
+class _Decided(NamedTuple):
+    """A decision that found a host."""
+
+    request: SchedulerRequest
+    number: int
+    mask: Mask
+    offered: int
+    left: int
+    chosen: int
+    others: list[int]
 
 
 class Scheduler:
@@ -50,28 +63,90 @@ class Scheduler:
 
         Raises NoValidHost, with nothing claimed.
         """
-        self._decisions += 1
-        offered = left = 0
+        decided = self._decide(request, None, alternates)
+        self._record(decided, decided.others)
+        return Selection(decided.chosen, decided.others, decided.offered, decided.left, decided.number)
+
+    def select_all(self, requests: Sequence[SchedulerRequest], alternates: int) -> list[Selection]:
+        """Hosts for all servers of one create request; what one takes, those after it see.
+
+        No alternate is the host of another of them. Raises NoValidHost, with nothing claimed, if one finds none.
+        """
+        if len(requests) == 1:
+            return [self.select(requests[0], alternates)]
+        made: list[_Decided] = []
         try:
-            mask, end = self._candidates.offer(request)
-            if self._explain:
+            for request in requests:
+                decided = self._decide(request, made[-1].mask if made else None, 0)
+                self.view.expect(request.server, decided.chosen)
+                made.append(decided)
+            others = self._others(made, alternates)
+        except NovaException:
+            for decided in made:
+                self.view.placement.release(decided.request.consumer, decided.chosen)
+            raise
+        finally:
+            self.view.expect_none()
+        for decided in made:
+            self._record(decided, others)
+        return [Selection(d.chosen, list(others), d.offered, d.left, d.number) for d in made]
+
+    def claim(self, request: SchedulerRequest, host: int) -> bool:
+        """Claim an alternate for the request's consumer; False, and nothing claimed, if it has no room any more."""
+        return self.view.placement.claim(request.consumer, host, self._candidates.claims(request, host))
+
+    def _decide(self, request: SchedulerRequest, among: Mask | None, alternates: int) -> _Decided:
+        """One decision, its host claimed. ``among``: the hosts left for the server before it in the same request."""
+        self._decisions += 1
+        number, offered, left = self._decisions, 0, 0
+        try:
+            mask, end = self._candidates.offer(request) if among is None else self._candidates.again(request, among)
+            if self._explain and among is None:
                 self._explain_steps(self._candidates.steps(request, end), np.ones(len(mask), dtype=bool))
             offered = int(np.count_nonzero(mask))
             if not offered:
-                raise NoValidHost(_NO_CANDIDATES)
+                raise NoValidHost(_NO_CANDIDATES if among is None else _NO_HOSTS)
             self._narrow(request, mask)
             left = int(np.count_nonzero(mask))
             if not left:
                 raise NoValidHost(_NO_HOSTS)
             chosen, others = self._choose(request, mask, end, left, alternates)
         except NovaException as error:
-            self._log.append(self._record(request, offered, left, reason=error.message))
+            self._log.append(
+                records.Decision(
+                    self._clock.now, number, request.request, request.server.name, offered, left, None, [],
+                    request.attempt, error.message,
+                )
+            )  # fmt: skip
             raise
-        names = self.view.hosts.names
+        return _Decided(request, number, mask, offered, left, chosen, others)
+
+    def _others(self, made: Sequence[_Decided], alternates: int) -> list[int]:
+        """Alternates for all servers of a request: the rest filtered and weighed once more, not explained."""
+        if not alternates:
+            return []
+        last = made[-1]
+        mask, end = self._candidates.again(last.request, last.mask)
+        for _, passing in self._filtered(last.request):
+            if passing is not None:
+                mask &= passing
+        for decided in made:
+            mask[decided.chosen] = False
+        left = int(np.count_nonzero(mask))
+        if not left:
+            return []
+        weights = self._weighing.totals(last.request, mask, end) if left > 1 else np.zeros(end)
+        order = self._ranking.order(weights, mask[:end], left, alternates, last.request.server.name)
+        return list(islice(order, alternates))
+
+    def _record(self, decided: _Decided, others: Sequence[int]) -> None:
+        names, request = self.view.hosts.names, decided.request
         self._log.append(
-            self._record(request, offered, left, chosen=names[chosen], alternates=[names[host] for host in others])
-        )
-        return Selection(chosen, others, offered, left, self._decisions)
+            records.Decision(
+                self._clock.now, decided.number, request.request, request.server.name, decided.offered, decided.left,
+                names[decided.chosen], [names[host] for host in others], request.attempt, None,
+            )
+        )  # fmt: skip
 
     # --- which hosts may be used
 
@@ -118,27 +193,26 @@ class Scheduler:
 
     def _choose(
         self, request: SchedulerRequest, mask: Mask, end: int, left: int, alternates: int
-    ) -> tuple[int, list[int]]:
+    ) -> tuple[int, list[int]]:  # fmt: skip
         """The best host whose claim placement grants, and the best of the others."""
-        if left == 1:
-            weights: Floats = np.zeros(end)
-        else:
-            weights = self._weighing.totals(request, mask, end)
-            if self._explain:
-                self._explain_weights(request, mask, end, weights)
-        order = self._ranking.order(weights, mask[:end], left, 1 + alternates, request.server.name)
-        placement = self.view.placement
+        order = self._order(request, mask, end, left, 1 + alternates)
         passed: list[int] = []
         for host in order:
-            if placement.claim(request.consumer, host, self._candidates.claims(request, host)):
+            if self.claim(request, host):
                 break
             passed.append(host)
         else:
             raise NoValidHost(_NO_HOSTS)
-        others = passed[:alternates]
-        while len(others) < alternates and (following := next(order, None)) is not None:
-            others.append(following)
-        return host, others
+        return host, passed[:alternates] + list(islice(order, max(0, alternates - len(passed))))
+
+    def _order(self, request: SchedulerRequest, mask: Mask, end: int, left: int, wanted: int) -> Iterator[int]:
+        """The hosts in ``mask``, ``left`` of them, best first; ``wanted`` will surely be asked for."""
+        if left == 1:
+            return iter(np.flatnonzero(mask).tolist())
+        weights = self._weighing.totals(request, mask, end)
+        if self._explain:
+            self._explain_weights(request, mask, end, weights)
+        return self._ranking.order(weights, mask[:end], left, wanted, request.server.name)
 
     def _explain_weights(self, request: SchedulerRequest, mask: Mask, end: int, weights: Floats) -> None:
         hosts = np.flatnonzero(mask[:end])
@@ -150,12 +224,3 @@ class Scheduler:
                     self._clock.now, self._decisions, weigher.name, multiplier, names, parts[best].tolist()
                 )
             )
-
-    def _record(
-        self, request: SchedulerRequest, offered: int, left: int, *, chosen: str | None = None,
-        alternates: Sequence[str] = (), reason: str | None = None,
-    ) -> records.Decision:  # fmt: skip
-        return records.Decision(
-            self._clock.now, self._decisions, request.request, request.server.name, offered, left, chosen,
-            list(alternates), request.attempt, reason,
-        )  # fmt: skip

@@ -63,6 +63,8 @@ def metadata_of(aggregate: Aggregate) -> Mapping[str, str]:
 class View:
     """The cloud as the scheduler sees it. Everything passed in is live: changed elsewhere, read here.
 
+    The scheduler alone calls :meth:`expect`, and for the length of one decision.
+
     After a change of aggregates, traits, zones or hypervisors call :meth:`refresh`.
     """
 
@@ -92,6 +94,7 @@ class View:
         self._kinds: list[HostKind] | None = None
         self._kind_of: NDArray[np.intp] = np.zeros(len(hosts), dtype=np.intp)
         self._names: dict[str, str] = {}
+        self._expected: dict[str, int] = {}
         self._kept: dict[object, Any] = {}
         """What was worked out of what rarely changes."""
 
@@ -175,9 +178,30 @@ class View:
         counts: dict[int, int] = {}
         for name in group.members:
             server = self.servers.get(name)
-            if server is not None and not server.deleted and server.host is not None:
-                counts[server.host] = counts.get(server.host, 0) + 1
+            if server is None or server.deleted:
+                continue
+            host = self._expected.get(name) if server.host is None else server.host
+            if host is not None:
+                counts[host] = counts.get(host, 0) + 1
         return counts
+
+    # --- servers that are about to arrive
+
+    def expect(self, server: Server, host: int) -> None:
+        """Count a server, and the work of building it, on the host that was chosen, until :meth:`expect_none`."""
+        self._expected[server.name] = host
+        self._count(host, 1)
+
+    def expect_none(self) -> None:
+        """Count only what is so."""
+        for host in self._expected.values():
+            self._count(host, -1)
+        self._expected.clear()
+
+    def _count(self, host: int, sign: int) -> None:
+        self.hosts.instances[host] += sign
+        self.hosts.io_ops[host] += sign
+        self.hosts.journal.add(host)
 
     # --- columns by the names that Nova's host state gives them
 

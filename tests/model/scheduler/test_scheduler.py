@@ -9,11 +9,11 @@ import pytest
 from scipy.stats import chisquare
 
 from sim.eventlog import records as r
-from sim.model.aggregate import Aggregate
+from sim.model.aggregate import Aggregate, ServerGroup
 from sim.model.exceptions import NovaException, NoValidHost
 from sim.model.flavor import Flavor, Image, Resources
 from sim.model.placement import Placement
-from sim.model.scheduler.request import SchedulerRequest
+from sim.model.scheduler.request import SchedulerRequest, Selection
 from tests.model.scheduler.clouds import SMALL, SmallCloud
 
 NO_CANDIDATES = "No valid host was found. "
@@ -125,6 +125,50 @@ def test_force_host_passes_filters_but_not_placement() -> None:
     assert cloud.select(cloud.server("s"), force_host=2).chosen == 2
     cloud.hosts.disabled[2] = True
     assert refusal(cloud, force_host=2) == NO_CANDIDATES
+
+
+# --- several servers of one request -----------------------------------------------------------------------------------
+
+
+def several(cloud: SmallCloud, count: int, alternates: int = 0, **more: Any) -> list[Selection]:
+    """Ask for so many servers at once."""
+    servers = [cloud.server(f"one-of-{number}", **more) for number in range(count)]
+    return cloud.scheduler.select_all([SchedulerRequest.for_build(server) for server in servers], alternates)
+
+
+def uneven(**more: Any) -> SmallCloud:
+    """One host is so large that weighers alone would put everything there."""
+    return SmallCloud(3, total=[[16, 64, 16], [32768, 10**6, 32768], [500, 5000, 500]], **more)
+
+
+@pytest.mark.parametrize(("policy", "hosts"), [("anti-affinity", [1, 0, 2]), ("affinity", [1, 1, 1])])
+def test_servers_of_one_request_see_each_other(policy: str, hosts: list[int]) -> None:
+    cloud = uneven(groups=[ServerGroup("g", policy)])
+    assert [selection.chosen for selection in several(cloud, 3, group="g")] == hosts
+    assert cloud.hosts.instances.tolist() == cloud.hosts.io_ops.tolist() == [0, 0, 0]
+
+
+def test_all_or_none() -> None:
+    cloud = uneven(groups=[ServerGroup("g", "anti-affinity")])
+    with pytest.raises(NoValidHost) as caught:
+        several(cloud, 4, group="g")
+    assert str(caught.value) == NO_HOSTS
+    assert cloud.placement.used.sum() == 0
+    assert cloud.hosts.instances.tolist() == [0, 0, 0]
+    assert isinstance(cloud.log.records[-1], r.Released)
+
+
+def test_full_at_the_second_server() -> None:
+    cloud = SmallCloud(1)
+    with pytest.raises(NoValidHost) as caught:
+        several(cloud, 2, flavor=Flavor("half", 1, 20000, 0))
+    assert str(caught.value) == NO_HOSTS, "placement was asked once, and had an answer"
+
+
+def test_no_alternate_is_the_host_of_another() -> None:
+    found = several(SmallCloud(5), 3, alternates=4)
+    assert [selection.chosen for selection in found] == [0, 1, 2]
+    assert {tuple(selection.alternates) for selection in found} == {(3, 4)}
 
 
 # --- luck -------------------------------------------------------------------------------------------------------------
