@@ -11,9 +11,10 @@ from simpy.events import Event
 from sim.eventlog import records
 from sim.kernel.pool import Pool
 from sim.model import states
-from sim.model.compute.orders import DELETING, Order, Steps, Tasks
+from sim.model.compute.orders import DELETING, Order, Steps
 from sim.model.context import Context
-from sim.model.exceptions import GroupAffinityViolation, NovaException
+from sim.model.exceptions import ComputeResourcesUnavailable, GroupAffinityViolation, NovaException
+from sim.model.numa import NO_ROOM
 from sim.model.server import Server
 from sim.scenario.distribution import Dist
 
@@ -102,20 +103,18 @@ class _Build:
         order = self._order
         order.begin()
         try:
-            self._save(("scheduling", None), vm_state="building", task_state=None)
+            if order.conflict(("scheduling", None)) is not None:
+                raise _GoneError
+            self._write(vm_state="building", task_state=None)
             try:
                 yield from self._make()
             except NovaException as error:
-                self._let_go()
+                self._write(host=None)
                 return self._failed(error)
-            except _GoneError:
-                self._let_go()
-                raise
             self._came_up()
         except _GoneError:
-            self._cloud.placement.release_all(self._server)
-            self._count_failure()
             order.done()
+            self._give_back()
         except _DeadError:
             pass
         return False
@@ -127,11 +126,15 @@ class _Build:
         cloud, server, order = self._cloud, self._server, self._order
         host, request, timings = order.host, order.ctx.request, cloud.timings
         cloud.db.save(server, request, host=host)
+        if not cloud.placement.granted(server, host):
+            raise ComputeResourcesUnavailable(NO_ROOM)
         cloud.group_check.check(server, host)
-        self._save((None,), vm_state="building", task_state="networking")
+        self._write(vm_state="building", task_state="networking")
         yield from self._spend(timings.build_claim, "build_claim")
-        self._save((server.task_state,), vm_state="building", task_state="block_device_mapping")
-        self._save(("block_device_mapping",), vm_state="building", task_state="spawning")
+        if server.deleted:
+            raise _GoneError
+        self._write(vm_state="building", task_state="block_device_mapping")
+        self._write(vm_state="building", task_state="spawning")
         image = None if server.boot_from_volume or cloud.shared_storage else server.image
         there = yield from cloud.images.fetch(host, image, server, request)
         if not (yield from order.alive()):
@@ -144,67 +147,59 @@ class _Build:
         yield from self._spend(timings.spawn, "spawn")
 
     def _came_up(self) -> None:
-        """The guest runs. Nova writes so if the server is still what it was building."""
+        """The guest runs, and Nova writes so; but if somebody else wanted something of the server, it is given up."""
         cloud, server, order = self._cloud, self._server, self._order
         error = order.conflict(("spawning",))
-        if error is None:
-            cloud.compute.uptime.boots(server, order.ctx.request)
-            server.launched = cloud.env.now
-            order.finish(("spawning",), vm_state="active", task_state=None, power_state=states.RUNNING)
-            cloud.hosts.build_succeeded(order.host)
-        elif server.deleted or server.task_state in DELETING:
+        unwanted = server.deleted or server.task_state in DELETING
+        self._write(vm_state="active", task_state=None, power_state=states.RUNNING)
+        if unwanted:
             raise _GoneError
-        else:
-            self._give_up(error, error.message)
+        if error is not None:
+            self._in_error(error)
+            self._give_back()
+            return
+        cloud.compute.uptime.boots(server, order.ctx.request)
+        server.launched = cloud.env.now
+        order.done()
+        cloud.hosts.build_succeeded(order.host)
 
     def _spend(self, dist: Dist, step: str) -> Steps:
         if not (yield from self._order.spend(dist, step)):
             raise _DeadError
 
-    def _save(self, expected: Tasks, **changes: Any) -> None:
-        error = self._order.conflict(expected)
-        if error is None:
+    def _write(self, **changes: Any) -> None:
+        """Save, whatever the server's task is; nothing if it is gone."""
+        if not self._server.deleted:
             self._cloud.db.save(self._server, self._order.ctx.request, **changes)
-        elif self._server.deleted or self._server.task_state in DELETING:
-            raise _GoneError
-        else:
-            raise error
 
     # --- what goes wrong ----------------------------------------------------------------------------------------------
 
-    def _let_go(self) -> None:
-        """The host's claim is undone: the server has no host."""
-        if not self._server.deleted:
-            self._cloud.db.save(self._server, self._order.ctx.request, host=None)
-
     def _failed(self, error: NovaException) -> bool:
         """True if another host may be tried: then nothing is held any more, and no fault is written yet."""
-        cloud, server, order, attempts = self._cloud, self._server, self._order, self._attempts
         by_policy = isinstance(error, GroupAffinityViolation)
-        if not by_policy:
-            self._count_failure()
-        attempts.reason = error.message
-        if attempts.reschedules:
-            cloud.db.save(server, order.ctx.request, task_state="scheduling")
-            cloud.placement.release_all(server)
-            order.done()
+        self._attempts.reason = error.message
+        if self._attempts.reschedules:
+            self._write(task_state="scheduling")
+            self._cloud.placement.release_all(self._server)
+            self._order.done()
+            if not by_policy:
+                self._count_failure()
             return True
+        self._in_error(error)
         if not by_policy:
-            cloud.placement.release_all(server)
-        self._in_error(error.code, error.message)
+            self._give_back()
         return False
 
-    def _give_up(self, error: NovaException, reason: str) -> None:
-        self._count_failure()
-        self._cloud.placement.release_all(self._server)
-        self._in_error(error.code, reason)
-
-    def _in_error(self, code: int, message: str) -> None:
+    def _in_error(self, error: NovaException) -> None:
         """The server is in error and has no host; Nova's event ends well all the same."""
-        db, server, request = self._cloud.db, self._server, self._order.ctx.request
-        db.fault(server, code, message)
-        db.save(server, request, vm_state="error", task_state=None, host=None)
+        self._cloud.db.fault(self._server, error.code, error.message)
+        self._write(vm_state="error", task_state=None, host=None)
         self._order.done()
+
+    def _give_back(self) -> None:
+        """What was claimed for the server is free again, and the host has one more failed build."""
+        self._cloud.placement.release_all(self._server)
+        self._count_failure()
 
     def _count_failure(self) -> None:
         if self._counts_failures:

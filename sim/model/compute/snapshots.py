@@ -10,7 +10,7 @@ from simpy.events import Event
 from sim.eventlog import records
 from sim.model.compute.images import PATIENCE_S
 from sim.model.compute.live_limits import local_disk_b
-from sim.model.compute.orders import Order, Steps
+from sim.model.compute.orders import DELETING, Order, Steps
 from sim.model.context import Context
 from sim.model.exceptions import NovaException
 from sim.model.network.transfer import ByteCopy
@@ -36,20 +36,29 @@ class Snapshots:
         yield from self._take(order)
 
     def _take(self, order: Order) -> Steps:
-        """A server that is given another task meanwhile loses its snapshot, and nothing else."""
+        """A server that is deleted meanwhile has no snapshot; one that was given another task has a fault, too."""
         cloud, db, server, request = self.cloud, self.cloud.db, order.server, order.ctx.request
         db.save(server, request, power_state=cloud.compute.uptime.power(server))
-        for expected, task in (("image_snapshot", "image_pending_upload"), ("image_pending_upload", "image_uploading")):
-            if order.conflict((expected,)) is not None:
-                return
-            db.save(server, request, task_state=task)
-            if task == "image_pending_upload" and not (yield from order.spend(cloud.timings.snapshot, "snapshot")):
-                return
+        if not self._goes_on(order, "image_snapshot", "image_pending_upload"):
+            return
+        if not (yield from order.spend(cloud.timings.snapshot, "snapshot")):
+            return
+        if not self._goes_on(order, "image_pending_upload", "image_uploading"):
+            return
         try:
-            if (yield from self.upload(order)) and order.conflict(("image_uploading",)) is None:
-                db.save(server, request, task_state=None)
+            if (yield from self.upload(order)):
+                self._goes_on(order, "image_uploading", None)
         except NovaException as error:
             order.fail(error)
+
+    def _goes_on(self, order: Order, expected: str, task: str | None) -> bool:
+        """The next task, if nobody else has given the server one."""
+        error = order.conflict((expected,))
+        if error is None:
+            self.cloud.db.save(order.server, order.ctx.request, task_state=task)
+        elif not (order.server.deleted or order.server.task_state in DELETING):
+            order.fail(error)
+        return error is None
 
     def upload(self, order: Order) -> Generator[Event, Any, bool]:
         """The server's local disk goes to the image service; a disk on shared storage is cloned there.
