@@ -1,6 +1,6 @@
 """Ordinary operations as real Nova 34 carried them out (`ordinary.json`, see `record_ordinary.py`), played here.
 
-States, actions, events with their results and places, faults and claims must come in the same order. Two things differ by
+States, actions, events with their results and places, faults and claims come in the same order. Two things differ by
 the recording's fake driver, and are left out: libvirt's snapshot tells of one task more (``…_pending_upload``), and a
 guest that is rescued or soft deleted has another power state under libvirt (running, and off). Of a migration only the
 end is compared here: the order between conductor and computes is chance, and other lives tell of it.

@@ -279,7 +279,7 @@ def test_a_server_deleted_before_it_has_a_host_is_never_built() -> None:
 
 
 def test_a_server_deleted_while_it_spawns_is_deleted_when_the_build_lets_go_of_it() -> None:
-    """The delete waits for the server's lock; the build finds the task deleting, and gives up (Nova writes ACTIVE yet)."""
+    """The delete waits for the server's lock; the build finds the task deleting, and gives up."""
     session = cloud(servers=0)
     create(session)
     until(session, "new", "spawning")
