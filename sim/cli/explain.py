@@ -22,7 +22,7 @@ def explain(
     *,
     host: Annotated[str | None, typer.Option(help="Of a decision: why this host was not chosen.")] = None,
 ) -> None:
-    """Tell what happened and why: each step, which filters removed which hosts, where the time went, what would help."""
+    """Tell what happened and why: each step, which filters removed which hosts, where time went, what would help."""
     from sim.metrics.explain.story import explain as told
 
     print(told(folder, what, host))

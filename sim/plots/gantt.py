@@ -17,7 +17,7 @@ from sim.errors import InputError, Issue
 from sim.eventlog import records as r
 from sim.metrics.source import Records, Source, as_records
 from sim.metrics.stages import WAIT, stages
-from sim.metrics.timeline import spans
+from sim.metrics.timeline import spans, turned_away
 from sim.plots import style
 from sim.plots.bins import edges, lanes, means
 from sim.plots.style import Between, Figure
@@ -32,6 +32,8 @@ _GAP = 0.35
 _BRIEF = 1 / 250
 """A host's stages that last a smaller part of the chart have no lane of their own: they are lines across its row."""
 _RECEIVES = "receiving"
+_REFUSING = frozenset({"pre_check", "prep_resize", "claim_failure"})
+"""Stages in which a host says no: that is marked as a refusal, and not as a failure too."""
 _RECEIVING = "#a9cbe4"
 
 
@@ -65,7 +67,8 @@ def gantt_hosts(
     chart = _Chart(
         "Hosts at work", "hosts that worked, busiest first", idle, _pages(bars.filter(~brief), names, 4), (start, end)
     )
-    return _drawn(records, bars, None, chart, page)
+    away = turned_away(records).rename({"host": "row"})
+    return _drawn(records, _Rows(bars, None, away), chart, page)
 
 
 def gantt_servers(
@@ -81,10 +84,33 @@ def gantt_servers(
     names = _wanted(asked["row"].unique(maintain_order=True).to_list(), servers, "servers asked for")
     every = records.frame(r.ServersPresent).height + records.frame(r.ServerCreated).height
     rest = every - asked["row"].n_unique()
-    left = units.counted(rest, "servers") + " were not asked for" if rest > 0 else ""
+    left = f"nobody asked for {units.counted(rest, 'servers')}" if rest > 0 else ""
     span = style.window(between, *_work(records, asked))
     chart = _Chart("What servers went through", "servers asked for", left, _pages(asked, names, 8), span)
-    return _drawn(records, bars, asked, chart, page)
+    away = turned_away(records).rename({"server": "row"})
+    return _drawn(records, _Rows(bars, asked, away), chart, page)
+
+
+class _Rows(NamedTuple):
+    """What is drawn, by ``row``: stages, whole requests (None: they are not drawn), and who was turned away when."""
+
+    bars: pl.DataFrame
+    asked: pl.DataFrame | None
+    away: pl.DataFrame
+
+    def of(self, names: Sequence[str]) -> dict[str, _Rows]:
+        """The same for each of these rows."""
+        wanted = list(names)
+        parts = [None if frame is None else frame.filter(pl.col("row").is_in(wanted)).partition_by("row", as_dict=True)
+                 for frame in self]  # fmt: skip
+        bars, asked, away = parts
+        assert bars is not None
+        assert away is not None
+        return {
+            name: _Rows(bars.get((name,), self.bars.clear()), None if asked is None else asked[(name,)],
+                        away.get((name,), self.away.clear()))
+            for name in wanted
+        }  # fmt: skip
 
 
 class _Chart(NamedTuple):
@@ -105,7 +131,7 @@ def _wanted(names: list[str], wanted: Sequence[str] | None, what: str) -> list[s
     return list(wanted)
 
 
-def _drawn(records: Records, bars: pl.DataFrame, asked: pl.DataFrame | None, chart: _Chart, page: int) -> Figure:
+def _drawn(records: Records, rows: _Rows, chart: _Chart, page: int) -> Figure:
     pages = chart.pages
     if not 1 <= page <= max(len(pages), 1):
         raise InputError([Issue("page", f"{page} is not a page", f"there are {max(len(pages), 1)}")])
@@ -115,9 +141,9 @@ def _drawn(records: Records, bars: pl.DataFrame, asked: pl.DataFrame | None, cha
     with style.figure(high + 2.2, f"{chart.title}: {records.name}") as made:
         top, axes = made.subplots(2, 1, sharex=True, height_ratios=[0.85, high])
         kinds = _overview(top, records, start, end)
-        _rows(axes, bars, asked, shown)
+        _rows(axes, rows, shown)
         style.time_axis(axes, start, end)
-        _legend(top, kinds, asked is not None)
+        _legend(top, kinds, rows.asked is not None)
         every = sum(map(len, pages))
         paged = f"page {page} of {len(pages)}: {len(shown)} of {every:,} {chart.what}" if len(pages) > 1 else ""
         style.note(made, paged, chart.rest, "above: all operations of the run" if paged else "")
@@ -175,26 +201,25 @@ def _overview(axes: Axes, records: Records, start: float, end: float) -> list[st
     return kinds
 
 
-def _rows(axes: Axes, bars: pl.DataFrame, asked: pl.DataFrame | None, shown: dict[str, int]) -> None:
+def _rows(axes: Axes, rows: _Rows, shown: dict[str, int]) -> None:
     """A row for each name, its lanes from the top; a thin line between rows."""
     y = 0.0
     boxes: list[tuple[float, float, float, float]] = []
     colours: list[str] = []
     marks: dict[str, list[tuple[float, float]]] = {"failed": [], "refused": [], "retry": []}
     ticks = []
-    mine = bars.filter(pl.col("row").is_in(list(shown))).partition_by("row", as_dict=True)
-    whole = None if asked is None else asked.filter(pl.col("row").is_in(list(shown))).partition_by("row", as_dict=True)
+    each = rows.of(list(shown))
     for name, room in shown.items():
-        row = mine.get((name,), bars.clear())
-        drawn = _lanes_of(row, None if whole is None else whole[(name,)], room)
+        row = each[name]
+        drawn = _host_lanes(row, room) if row.asked is None else _server_lanes(row, row.asked, room)
         for begin, end, low, high, colour in drawn.boxes:
             boxes.append((begin, end, y + low, y + high))
             colours.append(colour)
         for kind, t, at in drawn.marks:
             marks[kind].append((t, y + at))
         ticks.append(y + room / 2)
-        if whole is not None:
-            _journey(axes, whole[(name,)], y + room / 2)
+        if row.asked is not None:
+            _journey(axes, row.asked, y + room / 2)
         y += room + _GAP
         axes.axhline(y - _GAP / 2, color=style.FAINT, linewidth=0.5, zorder=0)
     corners = [[(b, lo), (e, lo), (e, hi), (b, hi)] for b, e, lo, hi in boxes]
@@ -223,36 +248,41 @@ class _Drawn(NamedTuple):
     marks: list[tuple[str, float, float]]
 
 
-def _lanes_of(bars: pl.DataFrame, asked: pl.DataFrame | None, room: int) -> _Drawn:
-    """Bars in as few lanes as do not overlap: whole requests where there are any, else single stages."""
+def _host_lanes(row: _Rows, room: int) -> _Drawn:
+    """A host's stages in as few lanes as do not overlap; brief ones are lines across its row."""
     drawn = _Drawn([], [])
-    if asked is None:
-        brief = bars.filter("brief").with_columns(pl.lit(-1).alias("lane"))
-        long = bars.filter(~pl.col("brief"))
-        lane = lanes(long["began_s"].to_numpy(), long["ended_s"].to_numpy())
-        high = room / max(int(lane.max(initial=0)) + 1, room)
-        every = pl.concat([brief, long.with_columns(pl.Series("lane", lane, dtype=pl.Int32))])
-        columns = ("lane", "began_s", "ended_s", "stage", "outcome")
-        for at, begin, end, stage, outcome in every.select(columns).iter_rows():
-            low, top = (at * high, (at + 1) * high) if at >= 0 else (0.0, float(room))
-            drawn.boxes.append((begin, end, low + 0.1 * high, top - 0.1 * high, _colour(stage)))
-            if outcome != "done":
-                drawn.marks.append(("failed", end, (low + top) / 2))
-        return drawn
+    brief = row.bars.filter("brief").with_columns(pl.lit(-1).alias("lane"))
+    long = row.bars.filter(~pl.col("brief"))
+    lane = lanes(long["began_s"].to_numpy(), long["ended_s"].to_numpy())
+    high = room / max(int(lane.max(initial=0)) + 1, room)
+    every = pl.concat([brief, long.with_columns(pl.Series("lane", lane, dtype=pl.Int32))])
+    columns = ("lane", "began_s", "ended_s", "stage", "outcome")
+    for at, begin, end, stage, outcome in every.select(columns).iter_rows():
+        low, top = (at * high, (at + 1) * high) if at >= 0 else (0.0, float(room))
+        drawn.boxes.append((begin, end, low + 0.1 * high, top - 0.1 * high, _colour(stage)))
+        if outcome != "done" and stage not in _REFUSING:
+            drawn.marks.append(("failed", end, (low + top) / 2))
+    drawn.marks.extend(("retry", t, room / 2) for t in row.away["t_s"])
+    return drawn
+
+
+def _server_lanes(row: _Rows, asked: pl.DataFrame, room: int) -> _Drawn:
+    """A server's requests in as few lanes as do not overlap, each with its stages on it."""
+    drawn = _Drawn([], [])
     lane = lanes(asked["began_s"].to_numpy(), asked["ended_s"].to_numpy())
     high = room / max(int(lane.max(initial=0)) + 1, room)
     of: dict[str | None, float] = {}
-    rows = asked.select("request", "began_s", "ended_s", "outcome").iter_rows()
-    for at, (request, begin, end, outcome) in zip(lane.tolist(), rows, strict=True):
+    whole = asked.select("request", "began_s", "ended_s", "outcome").iter_rows()
+    for at, (request, begin, end, outcome) in zip(lane.tolist(), whole, strict=True):
         of[request] = at
         drawn.boxes.append((begin, end, (at + 0.42) * high, (at + 0.58) * high, style.PALE))
         if outcome in {"failed", "refused"}:
             drawn.marks.append((outcome, end, (at + 0.5) * high))
-    for request, begin, end, stage, outcome in bars.select("request", "began_s", "ended_s", "stage", "outcome").rows():
+    for request, begin, end, stage in row.bars.select("request", "began_s", "ended_s", "stage").iter_rows():
         at = of.get(request, 0.0)
         drawn.boxes.append((begin, end, (at + 0.1) * high, (at + 0.9) * high, _colour(stage)))
-        if outcome != "done" and stage not in {"copy", "copy_disk"}:
-            drawn.marks.append(("retry", end, (at + 0.5) * high))
+    for request, t in row.away.select("request", "t_s").iter_rows():
+        drawn.marks.append(("retry", t, (of.get(request, 0.0) + 0.5) * high))
     return drawn
 
 
@@ -271,10 +301,10 @@ def _colour(stage: str) -> str:
 
 def _legend(axes: Axes, kinds: list[str], by_server: bool) -> None:
     entries: list[tuple[str, Any]] = [(kind, style.STAGES[kind]) for kind in kinds]
-    marks = [("failed", "failed"), ("refused", "refused"), ("retry", "turned away, tried elsewhere")]
+    marks = [("failed", "failed"), ("refused", "refused by the API"), ("retry", "turned away by a host")]
     if not by_server:
         entries.append(("receiving", _RECEIVING))
-        marks = [("failed", "failed or aborted")]
+        marks = [("failed", "failed or aborted"), ("retry", "turned a server away")]
     for kind, words in marks:
         mark = _MARKS[kind]
         face, edge = mark.get("facecolors", mark.get("color")), mark["edgecolors"]
