@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.scenario.guest_cpus import GuestNode
 
+NO_ROOM = "Requested instance NUMA topology cannot fit the given host NUMA topology"
+"""What a compute host says when its own claim fails for want of room on its nodes."""
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 _Places = tuple[int, ...]

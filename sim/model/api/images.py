@@ -1,4 +1,4 @@
-"""Whether a flavor is big enough for an image: Nova's checks at create and resize, in its order."""
+"""Whether flavor and image go together: Nova's checks at create and resize, in its order."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from sim import units
 from sim.model.api.faults import ApiFault
+from sim.model.needs import resources_of
 
 if TYPE_CHECKING:
     from sim.model.api.asked import Asked
-    from sim.model.flavor import Flavor
+    from sim.model.flavor import Flavor, Image
 
 _ZERO_DISK = "os_compute_api:servers:create:zero_disk_flavor"
 
@@ -37,3 +38,11 @@ def check_fits(
             400, "Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is "
             f"{disk_b} bytes, minimum size is {min_disk_b} bytes.",
         )  # fmt: skip
+
+
+def check_cpus(flavor: Flavor, image: Image | None) -> None:
+    """ApiFault 400, with Nova's words, for CPUs and NUMA nodes that flavor and image together cannot have."""
+    try:
+        resources_of(flavor, image, False)
+    except ValueError as error:
+        raise ApiFault(400, str(error)) from error

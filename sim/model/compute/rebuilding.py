@@ -10,9 +10,16 @@ from simpy.events import Event
 from sim.eventlog import records
 from sim.model import states
 from sim.model.context import Context
-from sim.model.exceptions import InvalidSharedStorage, MigrationError, NovaException
+from sim.model.exceptions import (
+    BuildAbortException,
+    ComputeResourcesUnavailable,
+    InvalidSharedStorage,
+    MigrationError,
+    NovaException,
+)
 from sim.model.host import CRASHED, CUT_OFF, REBOOTING, UP
 from sim.model.migration_record import MigrationRecord
+from sim.model.numa import NO_ROOM
 from sim.model.server import Server
 
 if TYPE_CHECKING:
@@ -88,6 +95,8 @@ class _Rebuild:
     def run(self) -> Steps:
         """Every stage; ends early, without a word, when the destination dies."""
         cloud, db, server, request, dest = self.cloud, self.cloud.db, self.server, self.ctx.request, self.dest
+        if self._failed(self._claim):
+            return
         db.save_migration(self.migration, "pre-migrating", dest)
         if not (yield from self._alive()):
             return
@@ -112,6 +121,11 @@ class _Rebuild:
         if self.target == "stopped" and not (yield from self._stop()):
             return
         self._moved()
+
+    def _claim(self, server: Server, host: int) -> None:
+        """The host's own claim, after placement's."""
+        if not self.cloud.placement.granted(server, host):
+            raise BuildAbortException(server.uuid, ComputeResourcesUnavailable(NO_ROOM).message)
 
     def _spawn(self, _server: Server, host: int) -> None:
         if not self.has_image:

@@ -26,6 +26,7 @@ from sim.model.exceptions import (
 )
 from sim.model.flavor import Flavor
 from sim.model.migration_record import MigrationRecord
+from sim.model.numa import NO_ROOM
 from sim.model.server import Server
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ Steps = Generator[Event, Any, None]
 Part = Generator[Event, Any, bool]
 _SHRINKS = "fake"
 """The one type of hypervisor that makes disks smaller: the one that Nova is tested with, which has none."""
-_NO_NODES = "Requested instance NUMA topology cannot fit the given host NUMA topology"
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ class Mover:
         if "resize_claim" in hosts.fails[dest]:
             raise ComputeResourcesUnavailable(f"resize claim fails on {hosts.names[dest]}")
         if not self.cloud.placement.granted(server, dest):
-            raise ComputeResourcesUnavailable(_NO_NODES)
+            raise ComputeResourcesUnavailable(NO_ROOM)
         self.cloud.db.save_migration(move.migration, "pre-migrating", dest)
 
     def _not_here(self, order: Order, move: Move, error: NovaException) -> Steps:

@@ -10,6 +10,7 @@ from simpy.events import Event
 from sim.model import states
 from sim.model.context import Context
 from sim.model.exceptions import (
+    ComputeResourcesUnavailable,
     ComputeServiceUnavailable,
     DestinationHypervisorTooOld,
     InstanceInvalidState,
@@ -22,6 +23,7 @@ from sim.model.exceptions import (
 )
 from sim.model.host import UP
 from sim.model.migration_record import MigrationRecord
+from sim.model.numa import NO_ROOM
 from sim.model.scheduler.request import SchedulerRequest
 from sim.model.server import Server
 from sim.model.stages import CONDUCTOR
@@ -203,4 +205,7 @@ class LiveMigrationConductor:
                 db.finish_event(server, request, there, "MessagingTimeout")
             raise MigrationPreCheckError(f"Timeout while checking if we can live migrate to host: {name}")
         db.finish_event(server, request, here)
+        if not cloud.placement.granted(server, dest):
+            db.finish_event(server, request, there, "MigrationPreCheckError")
+            raise MigrationPreCheckError(ComputeResourcesUnavailable(NO_ROOM).message)
         db.finish_event(server, request, there)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sim.errors import LawViolation
 from sim.eventlog import records as r
 from sim.model.exceptions import NoValidHost
 from sim.model.flavor import Flavor, Image
@@ -171,20 +172,30 @@ def test_the_hosts_own_claim() -> None:
 # --- in a whole run ---------------------------------------------------------------------------------------------------
 
 
-def test_a_pinned_server_moves_and_the_laws_hold() -> None:
-    session = Session(Scenario.model_validate({
+def whole(hosts: list[dict[str, Any]], servers: list[dict[str, Any]], **more: Any) -> Session:
+    """Hosts of 16 vCPUs and 64 GiB; flavors: pinned (4 CPUs of its own), plain, odd (7 vCPUs)."""
+    usual = {"vcpus": 16, "memory": "64 GiB", "disk": "1 TiB"}
+    size = {"memory": "4 GiB", "disk": "10 GiB"}
+    return Session(Scenario.model_validate({
         "cloud": {
-            "hosts": [{"name": "h{n:1-3}", "vcpus": 16, "pinned_vcpus": 8, "numa_nodes": 2, "memory": "64 GiB",
-                       "disk": "1 TiB"}],
-            "flavors": [{"name": "pinned", "vcpus": 4, "memory": "4 GiB", "disk": "10 GiB",
-                         "extra_specs": {"hw:cpu_policy": "dedicated"}}],
-            "images": [{"name": "i"}],
-            "servers": [{"name": "vm-{n:1-3}", "flavor": "pinned", "host": "h{n}", "image": "i"}],
-            "storage": {"instances": "shared"},
-            "nova": {"options": {"filter_scheduler.enabled_filters": ["ComputeFilter", "NUMATopologyFilter"]}},
+            "hosts": [usual | host for host in hosts],
+            "flavors": [
+                {"name": "pinned", "vcpus": 4, **size, "extra_specs": {"hw:cpu_policy": "dedicated"}},
+                {"name": "plain", "vcpus": 4, **size}, {"name": "odd", "vcpus": 7, **size},
+            ],
+            "images": [{"name": "i"}, {"name": "two", "properties": {"hw_numa_nodes": "2"}}],
+            "servers": [{"flavor": "pinned", "image": "i"} | server for server in servers],
+            "storage": {"instances": "shared"}, "nova": {"options": more.get("options", {})},
         },
-        "plan": [{"drain": {"hosts": ["h1"], "method": "live"}}],
+        "plan": more.get("plan", []),
     }), seed=1)  # fmt: skip
+
+
+def test_a_pinned_server_moves_and_the_laws_hold() -> None:
+    session = whole(
+        [{"name": "h{n:1-3}", "pinned_vcpus": 8, "numa_nodes": 2}], [{"name": "vm-{n:1-3}", "host": "h{n}"}],
+        options=NUMA, plan=[{"drain": {"hosts": ["h1"], "method": "live"}}],
+    )  # fmt: skip
     assert session.allocations("vm-1") == {"h1": {"VCPU": 0, "MEMORY_MB": 4096, "DISK_GB": 10, "PCPU": 4}}
     session.finish()
     records = list(session.records())
@@ -193,6 +204,54 @@ def test_a_pinned_server_moves_and_the_laws_hold() -> None:
     assert (held.vcpus, held.pcpus) == ([0, 0, 0], [4, 4, 4])
     host = next(iter(session.allocations("vm-1")))
     assert host != "h1"
-    overfull = [*records, r.Claimed(records[-1].t, "thief", host, 0, 0, 0, 1)]
-    with pytest.raises(Exception, match="PCPU 9 > 8"):
-        check(overfull)
+    thief = r.Claimed(records[-1].t, "thief", host, 0, 0, 0, 1)
+    with pytest.raises(LawViolation, match=r"PCPU 9 > 8\.0"):
+        check([*records, thief])
+
+
+SPLIT = [{"name": "h1", "pinned_vcpus": 4}, {"name": "h2", "pinned_vcpus": 4, "numa_nodes": 2},
+         {"name": "h3", "pinned_vcpus": 4}]  # fmt: skip
+"""h2 has as many pinned CPUs as the others, but two on each of its nodes: placement takes it, and it refuses."""
+
+
+def test_a_live_migration_goes_past_a_host_without_room_on_its_nodes() -> None:
+    session = whole(SPLIT, [{"name": "vm", "host": "h1"}])
+    body = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
+    assert session.request("vm", body, microversion="2.90").code == 202
+    session.settle()
+    assert session.server("vm").host == "h3"
+    assert list(session.allocations("vm")) == ["h3"]
+    check(list(session.records()))
+
+
+def test_an_evacuation_fails_on_such_a_host() -> None:
+    session = whole(SPLIT[:2], [{"name": "vm", "host": "h1"}])
+    session.service("h1", forced_down=True)
+    assert session.request("vm", {"evacuate": {}}, microversion="2.90").code == 200
+    session.settle()
+    server = session.server("vm")
+    assert (server.status, server.host) == ("ERROR", "h1")
+    assert [migration.status for migration in session.migrations("vm")] == ["failed"]
+    assert list(session.allocations("vm")) == ["h1"]
+
+
+def test_a_build_goes_on_to_an_alternate() -> None:
+    session = whole(SPLIT[1:], [{"name": "old", "host": "h3", "flavor": "plain"}])
+    body = {"server": {"name": "new", "flavorRef": "pinned", "imageRef": "i", "networks": "none"}}
+    assert session.request(None, body, microversion="2.90").code == 202
+    session.settle()
+    assert [record.chosen for record in session.records() if isinstance(record, r.Decision)] == ["h2"]
+    assert (session.server("new").status, session.server("new").host) == ("ACTIVE", "h3")
+
+
+def test_the_door_refuses_what_flavor_and_image_cannot_be_together() -> None:
+    session = whole(SPLIT, [{"name": "vm", "host": "h1", "flavor": "plain", "image": "two"}])
+    body = {"server": {"name": "new", "flavorRef": "odd", "imageRef": "two", "networks": "none"}}
+    uneven = (
+        "Instance CPUs and/or memory cannot be evenly distributed across instance NUMA nodes. Explicit assignment of "
+        "CPUs and memory to nodes is required"
+    )
+    answer = session.request(None, body, microversion="2.90")
+    assert (answer.code, answer.message) == (400, uneven)
+    answer = session.request("vm", {"resize": {"flavorRef": "odd"}}, microversion="2.90")
+    assert (answer.code, answer.message) == (400, uneven)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.model.api.asked import NO_CONTENT, OnServer, Reply
 from sim.model.api.faults import ApiFault
-from sim.model.api.images import check_fits
+from sim.model.api.images import check_cpus, check_fits
 from sim.model.api.routing import Action
 from sim.model.flavor import Flavor
 from sim.model.migration_record import MigrationRecord
@@ -52,6 +52,7 @@ def resize(asked: OnServer) -> Reply:
         asked, new, min_memory_mb=0 if image is None else image.min_memory_mb, from_volume=server.boot_from_volume,
         min_disk_gb=max(created_gb, 0 if image is None else image.min_disk_gb),
     )  # fmt: skip
+    check_cpus(new, image)
     server.extras = {**server.extras, _CREATED_WITH: created_gb}
     return _move(asked, new, None)
 

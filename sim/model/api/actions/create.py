@@ -7,7 +7,7 @@ from typing import Any
 from sim.model.api.actions.values import password, true
 from sim.model.api.asked import Asked, Reply
 from sim.model.api.faults import ApiFault
-from sim.model.api.images import check_fits
+from sim.model.api.images import check_cpus, check_fits
 from sim.model.api.zones import available_zones, zone_of
 from sim.model.flavor import Flavor, Image
 
@@ -36,6 +36,7 @@ def create(asked: Asked) -> Reply:
         asked, flavor, min_memory_mb=0 if image is None else image.min_memory_mb, from_volume=from_volume,
         min_disk_gb=0 if image is None else image.min_disk_gb, size_b=0 if image is None else image.size_b,
     )  # fmt: skip
+    check_cpus(flavor, image)
     if "group" in hints and hints["group"] not in asked.cloud.groups:
         raise ApiFault(400, f"Instance group {hints['group']} could not be found.")
     dest = _known(asked, requested)
