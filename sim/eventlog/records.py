@@ -104,6 +104,15 @@ class ServersPresent(Record, frozen=True):
     """What the server holds of DISK_GB (0 for a server booted from volume)."""
 
 
+class GuestsPresent(Record, frozen=True):
+    """Columns over the same servers: what runs in them."""
+
+    server: list[str]
+    activity: list[str]
+    cpu: list[float]
+    """CPU utilisation, 0..1 of the server's vCPUs, until a :class:`GuestLoad` says otherwise."""
+
+
 class MigrationsPresent(Record, frozen=True):
     """Migration records that stand at the start: resizes and migrations that wait for confirm or revert.
 
@@ -178,6 +187,8 @@ class ServerCreated(Record, frozen=True):
     request: str | None
     boot_from_volume: bool = False
     """A server booted from volume holds no DISK_GB."""
+    cpu: float = 0.0
+    """Its guest's CPU utilisation, 0..1 of its vCPUs, until a :class:`GuestLoad` says otherwise."""
 
 
 class ServerState(Record, frozen=True):

@@ -11,6 +11,7 @@ import polars as pl
 from sim.errors import InputError, Issue
 from sim.metrics import (
     decisions,
+    energy,
     failures,
     guests,
     headroom,
@@ -49,6 +50,8 @@ TABLES: dict[str, Table] = {
         stranded.TABLE,
         guests.DOWNTIME,
         guests.SLOWDOWN,
+        energy.ENERGY,
+        energy.OVER_TIME,
     )
 }
 """Every table, in the order of the reference."""

@@ -29,9 +29,13 @@ KEEP = Keep.KEEP
 
 
 _IO_TASKS = frozenset({
-    "resize_migrating", "rebuilding", "resize_prep", "image_snapshot", "image_backup", "rescuing", "unshelving",
+    "resize_migrating", "rebuilding", "image_snapshot", "image_backup", "rescuing", "unshelving",
 })  # fmt: skip
-"""Tasks that Nova's compute counts as I/O operations of its host, besides builds."""
+"""Tasks that Nova's compute counts as I/O operations of its host, besides builds.
+
+It counts ``resize_prep`` too, but the API sets that, and a host learns of it only once a minute: the scheduler that
+is asked where to resize to has never heard of this very resize.
+"""
 
 
 def _busy(server: Server) -> bool:
@@ -66,7 +70,7 @@ class Database:
         self.log.append(
             records.ServerCreated(
                 self.env.now, server.name, server.uuid, server.project, server.flavor.name, request,
-                server.boot_from_volume,
+                server.boot_from_volume, server.guest.cpu,
             )
         )  # fmt: skip
         self.record_server(server, request)

@@ -19,3 +19,5 @@ class Guest:
     cpu: float = 0.1
     profile: tuple[tuple[float, float], ...] = ()
     """(time, factor of the dirty rate) steps, repeated after the last time."""
+    clocked: bool = False
+    """Whether the profile begins with the run, as a trace does; else each guest is somewhere in it, by luck."""

@@ -10,6 +10,7 @@ import yaml
 from sim.errors import InputError, Issue
 from sim.scenario.checks_cloud import check_cloud
 from sim.scenario.checks_guests import check_guests
+from sim.scenario.checks_loads import check_loads
 from sim.scenario.checks_plan import check_plan
 from sim.scenario.checks_servers import check_servers
 from sim.scenario.findings import Checked, Findings
@@ -31,6 +32,7 @@ def check(
     check_cloud(checked, found.options if found.options is not None else read_options(None))
     check_servers(checked)
     check_guests(checked)
+    check_loads(checked)
     check_plan(checked)
     return found
 

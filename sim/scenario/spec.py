@@ -103,6 +103,7 @@ class HostSpec(Spec):
     slow: Number = Field(default=1.0, gt=0)
     """Its own work takes this many times as long."""
     power: str = "spec-hp-ml110-g5"
+    """Power by CPU utilisation: spec-hp-ml110-g4 or -g5, or linear, cubic or fan with watts, as ``linear:100:250``."""
 
 
 class AggregateSpec(Spec):
@@ -182,7 +183,7 @@ class ServerSpec(Spec):
     disk_used: Fraction = 0.5
     """How full its local disks are."""
     cpu_trace: FileName | None = None
-    """File with CPU utilisation over time (PlanetLab text or Parquet)."""
+    """File with CPU utilisation over time (PlanetLab text, or Bitbrains or OpenDC Parquet); memory is dirtied along."""
     resized_from: str | None = None
     """For ``vm_state: resized``: the host it came from; its migration record waits for confirm or revert."""
 

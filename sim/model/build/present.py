@@ -89,6 +89,14 @@ def migrations(found: Iterable[MigrationRecord], names: Sequence[str]) -> record
     return records.MigrationsPresent(0.0, *columns)
 
 
+def guests(found: Iterable[Server]) -> records.GuestsPresent:
+    """What runs in all servers."""
+    found = list(found)
+    return records.GuestsPresent(
+        0.0, [s.name for s in found], [s.guest.activity for s in found], [s.guest.cpu for s in found]
+    )
+
+
 def servers(found: Iterable[Server], names: Sequence[str]) -> records.ServersPresent:
     """All servers. What they hold is what placement says they hold on their own host."""
     columns: tuple[list[Any], ...] = tuple([] for _ in range(12))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sim import units
@@ -63,7 +64,10 @@ class Guests:
 
     def resized(self, guest: Guest, flavor: Flavor) -> Guest:
         """The same guest with another flavor's memory; one with own numbers keeps them."""
-        return guest if guest.activity == "custom" else self.of(guest.activity, flavor)
+        if guest.activity == "custom":
+            return guest
+        other = self.of(guest.activity, flavor)
+        return replace(other, profile=guest.profile, clocked=True) if guest.clocked else other
 
 
 class ServerMaker:

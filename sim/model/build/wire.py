@@ -27,6 +27,7 @@ from sim.model.compute.images import Images
 from sim.model.compute.service_group import ServiceGroup
 from sim.model.conductor import Conductor
 from sim.model.database import Database
+from sim.model.guest_load import follow_traces
 from sim.model.host import HUNG, Hosts
 from sim.model.network.flows import Flow, Flows
 from sim.model.placement import Placement
@@ -78,6 +79,7 @@ def build(scenario: Scenario, seed: int, env: simpy.Environment, log: EventLog, 
     _service_states(cloud, rows)
     _servers(cloud, spec, rows, view)
     log.append(present.servers(cloud.db.servers.values(), names))
+    log.append(present.guests(cloud.db.servers.values()))
     log.append(present.migrations(cloud.db.migrations, names))
     if any(f.extra_specs for f in cloud.flavors.values()) or any(i.properties for i in cloud.glance.values()):
         holdings = present.holdings(cloud.db.servers.values(), cloud.db.migrations, names)
@@ -219,6 +221,7 @@ def _servers(cloud: Cloud, spec: CloudSpec, rows: Sequence[HostRow], view: View)
     if homeless:
         place(cloud, view, homeless)
     _periodic(cloud, waiting, [server for server, _ in resized])
+    follow_traces(cloud, [server for server in db.servers.values() if server.extras.get("cpu_trace")])
 
 
 def _periodic(cloud: Cloud, waiting: Sequence[Server], resized: Sequence[Server]) -> None:

@@ -22,7 +22,7 @@ class LiveLimits:
     """Limits, memory and disks of live migrations."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self._hosts, self._streams = cloud.hosts, cloud.streams
+        self._env, self._hosts, self._streams = cloud.env, cloud.hosts, cloud.streams
         timings, libvirt = cloud.timings, _libvirt(cloud)
         channels = int(libvirt["live_migration_parallel_connections"])
         wrapped = libvirt["live_migration_tunnelled"] or libvirt["live_migration_with_native_tls"]
@@ -79,6 +79,8 @@ class LiveLimits:
         """The memory of the server's guest."""
         guest, memory_mb = server.guest, server.flavor.memory_mb
         if guest.profile:
+            if guest.clocked:
+                return _memory(guest, memory_mb, self._env.now)
             period = guest.profile[-1][0]
             return _memory(guest, memory_mb, period * self._streams.uniform("guest_phase", server.name))
         found = self._memory.get((guest, memory_mb))
