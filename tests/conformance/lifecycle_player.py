@@ -42,7 +42,7 @@ def play(case: Case) -> list[str]:
         elif step.get("settled"):
             session.settle()
         where = f"step {number + 1} ({step['step']})"
-        for what, theirs, ours in _compare(session, case, step, before, answer):
+        for what, theirs, ours in compare(session, case, step, before, answer):
             if theirs != ours:
                 found.append(f"{where}: {what}: recorded {_shown(theirs)}, simulated {_shown(ours)}")
     return found
@@ -194,9 +194,7 @@ _STEPS: dict[str, Callable[[Session, Case, Case], Any]] = {
 # --- comparing --------------------------------------------------------------------------------------------------------
 
 
-def _compare(
-    session: Session, case: Case, step: Case, before: int, answer: Any
-) -> Iterator[tuple[str, object, object]]:
+def compare(session: Session, case: Case, step: Case, before: int, answer: Any) -> Iterator[tuple[str, object, object]]:
     if step["response"] is not None:
         theirs = (step["response"]["code"], _words(step["response"]["message"]))
         yield "answer", theirs, (answer.code, _words(answer.message))
@@ -208,7 +206,10 @@ def _compare(
         yield "order", recorded, ours
     server = session.server(NAME)
     after = {name: getattr(server, name) for name in ("status", "vm_state", "task_state", "power_state", "host")}
-    yield "after", {name: step["after"][name] for name in after}, after
+    if "get_code" in step["after"]:
+        yield "after", "DELETED", server.status
+    else:
+        yield "after", {name: step["after"][name] for name in after}, after
     yield (
         "migrations",
         [(m["status"], m["migration_type"], m["source_compute"], m["dest_compute"]) for m in step["migrations"] or ()],
@@ -263,6 +264,8 @@ def _recorded(step: Case, last: dict[str, object]) -> Iterator[Fact]:
         if kind == "instance":
             changed = {name: value for name, value in event["changed"].items() if name != "node"}
             changed = {name: value for name, value in changed.items() if last.get(name, changed) != value}
+            if event["changed"].get("vm_state") == "deleted":
+                continue
             last |= changed
             if changed:
                 yield "instance", changed, event["status"]
@@ -285,10 +288,19 @@ def _in_turn(facts: list[Fact]) -> list[Fact]:
     """
     for end in range(1, len(facts)):
         at = end
-        while at and _ends(facts[at]) and _begins(facts[at - 1]) and facts[at][1] != facts[at - 1][1]:
+        while at and _ends(facts[at]) and _begins(facts[at - 1]) and _of_another(facts, at):
             facts[at - 1], facts[at] = facts[at], facts[at - 1]
             at -= 1
     return facts
+
+
+def _of_another(facts: list[Fact], at: int) -> bool:
+    """Whether what ends is not what has begun just before: another event, or an earlier one of that name."""
+    name = facts[at][1]
+    if name != facts[at - 1][1]:
+        return True
+    named = [fact for fact in facts[:at] if fact[0] == "event" and fact[1] == name]
+    return sum(1 if _begins(fact) else -1 for fact in named) > 1
 
 
 def _begins(fact: Fact) -> bool:
@@ -302,6 +314,8 @@ def _ends(fact: Fact) -> bool:
 
 def _stray(step: Case) -> set[str]:
     """Events of an earlier case's server that came late: failed for want of that server."""
+    if "get_code" in step["after"]:
+        return set()
     return {
         event["event"] for event in step["events"]
         if event["kind"] == "event_finish" and event["details"] and "could not be found" in event["details"]

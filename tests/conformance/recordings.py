@@ -34,7 +34,7 @@ Row = dict[str, Any]
 
 def rows(name: str, folder: Path = ORACLE) -> list[Row]:
     """The cells of one file of a folder, in its order."""
-    return [*map(_compact, json.loads((folder / f"{name}.json").read_text("utf-8")))]
+    return [*map(compact, json.loads((folder / f"{name}.json").read_text("utf-8")))]
 
 
 def is_here(name: str) -> bool:
@@ -48,7 +48,7 @@ def copied(name: str) -> list[Row]:
     return found
 
 
-def _compact(row: Row) -> Row:
+def compact(row: Row) -> Row:
     """Without what no cell is compared by."""
     kept = {key: value for key, value in row.items() if key not in _NOT_COMPARED}
     for key in ("last_migration", "new_migrations"):
