@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from sim import units
-
-if TYPE_CHECKING:
-    from sim.runs.simulation import Progress
+from sim.cli.live import LiveLine
 
 
 def register(app: typer.Typer) -> None:
@@ -38,12 +36,21 @@ def run(
     from sim.runs.engine import execute
     from sim.runs.store import save
 
-    show = _LiveLine() if sys.stderr.isatty() and not as_json else None
-    result = execute(loaded, seed, explain=explain, on_progress=show.update if show else None)
-    if show:
-        show.close()
-    folder = save(result, out or Path("results") / f"{loaded.name}-seed{result.seed}")
-    answer = Run(result.manifest, result).answer()
+    show = LiveLine(loaded.run.duration) if sys.stderr.isatty() and not as_json else None
+    with closing(show) if show else nullcontext():
+        result = execute(
+            loaded,
+            seed,
+            explain=explain,
+            on_progress=show.update if show else None,
+            on_phase=show.say if show else None,
+        )
+        if show:
+            show.say("writing the run folder")
+        folder = save(result, out or Path("results") / f"{loaded.name}-seed{result.seed}")
+        if show:
+            show.say("making tables of it")
+        answer = Run(result.manifest, result).answer()
     if as_json:
         from dataclasses import asdict
 
@@ -57,30 +64,3 @@ def run(
     if result.manifest["partial"]:
         print("interrupted: the answer is about what was simulated until then (marked partial)", file=sys.stderr)
         raise typer.Exit(130)
-
-
-class _LiveLine:
-    """One line on the terminal that says where the run stands."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
-        self._live = Live(console=Console(stderr=True), refresh_per_second=5, transient=True)
-        self._live.start()
-
-    def update(self, progress: Progress) -> None:
-        """Called from time to time while the run lasts."""
-        over = progress.done + progress.failed
-        text = (
-            f"simulated {units.format_seconds(progress.now_s)}   under way {progress.under_way}   "
-            f"done {progress.done}   failed {progress.failed}   {progress.events_per_s:,.0f} events/s"
-        )
-        if progress.asked and over:
-            left = max(progress.asked - over, 0)
-            text += f"   {over}/{progress.asked} servers, about {left * progress.wall_s / over:.0f} s to go"
-        self._live.update(text)
-
-    def close(self) -> None:
-        """The line goes."""
-        self._live.stop()

@@ -27,6 +27,8 @@ class Plan:
         self.keeper = HostKeeper(self.operator)
         self.open = 0
         """Steps that have begun and not ended."""
+        self.waiting = len(scenario.plan)
+        """Steps that have not begun."""
         self._left = len(scenario.plan) + len(scenario.workload)
         self._ended: dict[str, Event] = {step.name: cloud.env.event() for step in scenario.plan if step.name}
 
@@ -59,6 +61,7 @@ class Plan:
         if step.at:
             yield self.cloud.env.timeout(step.at)
         self.open += 1
+        self.waiting -= 1
         yield from self._do(step)
         self.open -= 1
         self._left -= 1

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from sim.errors import LawViolation, NovasimError
 from sim.runs.checkers import check
@@ -29,20 +33,48 @@ def execute(
     explain: bool = False,
     checkers: bool = True,
     on_progress: Callable[[Progress], None] | None = None,
+    on_phase: Callable[[str], None] | None = None,
 ) -> Result:
     """Run a scenario to its end. ctrl-C ends it early: the result is then marked partial.
 
-    Raises BrokenRunError when the log breaks a law of the cloud.
+    ``on_phase`` is told what is done before and after the run itself. Raises BrokenRunError when the log breaks a law
+    of the cloud.
     """
+    say = on_phase or (lambda _: None)
+    say("building the cloud")
     simulation = Simulation(scenario, seed, explain=explain)
     partial = False
-    try:
-        simulation.advance(
-            finished=scenario.run.duration is None, deadline=scenario.run.duration, on_progress=on_progress
-        )
-    except KeyboardInterrupt:
-        partial = True
+    with _patient() as interrupted:
+        try:
+            simulation.advance(
+                finished=scenario.run.duration is None, deadline=scenario.run.duration, on_progress=on_progress,
+                interrupted=interrupted,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            partial = True
+    say("holding the log against the laws of the cloud")
     return finish(simulation, partial=partial, checkers=checkers)
+
+
+@contextmanager
+def _patient() -> Iterator[Callable[[], bool]]:
+    """Within it ctrl-C waits for the end of an event, so that none is half done in the log; a second one does not."""
+    asked = False
+
+    def note(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def finish(simulation: Simulation, *, partial: bool, checkers: bool) -> Result:

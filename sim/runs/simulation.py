@@ -22,7 +22,7 @@ _BATCH = 2000
 _YOUNG = 100_000
 """Objects made between two collections while the clock runs."""
 _DONE = frozenset({"completed", "finished", "done"})
-_FAILED = frozenset({"error", "failed", "cancelled"})
+_ENDS = _DONE | {"error", "failed", "cancelled"}
 
 
 class Progress(NamedTuple):
@@ -38,8 +38,12 @@ class Progress(NamedTuple):
     """Migrations that ended badly."""
     asked: int
     """Servers that the operations begun so far are about."""
+    settled: int
+    """How often such a server has been moved, or left to a person."""
+    waiting: int
+    """Steps of the plan that have not begun."""
     events_per_s: float
-    """Simulated events per wall second, lately."""
+    """Simulated events per wall second."""
     wall_s: float
 
 
@@ -68,18 +72,20 @@ class Simulation:
         finished: bool = False,
         deadline: float | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        interrupted: Callable[[], bool] | None = None,
     ) -> None:
         """Step the clock until ``until`` has happened, nothing is under way (``idle``), the whole plan is over too
         (``finished``), the ``deadline`` (simulated s) is reached, or nothing is left to happen.
 
-        With a deadline the clock ends at the deadline exactly, with what is due at it done.
+        With a deadline the clock ends at the deadline exactly, with what is due at it done. Raises KeyboardInterrupt
+        between two events soon after ``interrupted`` says so.
         """
         with _rare_collections():
-            self._advance(until, idle, finished, deadline, on_progress)
+            self._advance(until, idle, finished, deadline, on_progress, interrupted)
 
     def _advance(
         self, until: Event | None, idle: bool, finished: bool, deadline: float | None,
-        on_progress: Callable[[Progress], None] | None,
+        on_progress: Callable[[Progress], None] | None, interrupted: Callable[[], bool] | None,
     ) -> None:  # fmt: skip
         env, cloud, plan = self.env, self.cloud, self.plan
         started = time.perf_counter()
@@ -101,6 +107,8 @@ class Simulation:
                     return
                 env.step()
                 self.events += 1
+            if interrupted is not None and interrupted():
+                raise KeyboardInterrupt
             if on_progress is not None:
                 wall = time.perf_counter() - started
                 on_progress(self.progress((self.events - before) / max(wall, 1e-9), wall))
@@ -117,8 +125,8 @@ class Simulation:
         """Where it stands now, by the records written since the last look."""
         self._tally.look(self.log.records)
         return Progress(
-            self.env.now, self.cloud.under_way, self._tally.done, self._tally.failed, self._tally.asked, events_per_s,
-            wall_s,
+            self.env.now, self.cloud.under_way, self._tally.done, self._tally.failed, self._tally.asked,
+            self._tally.settled, self.plan.waiting, events_per_s, wall_s,
         )  # fmt: skip
 
 
@@ -137,18 +145,41 @@ def _rare_collections() -> Iterator[None]:
 
 
 class _Tally:
-    """Counts migrations by reading the log, so that the model need not count."""
+    """Counts migrations by reading the log, so that the model need not count. Each counts once, as it stands."""
 
     def __init__(self) -> None:
-        self.done = self.failed = self.asked = 0
+        self.asked = self.settled = 0
+        self._well: dict[int, bool] = {}
+        self._ends = {True: 0, False: 0}
         self._seen = 0
+
+    @property
+    def done(self) -> int:
+        """Migrations that ended well."""
+        return self._ends[True]
+
+    @property
+    def failed(self) -> int:
+        """Migrations that ended badly."""
+        return self._ends[False]
 
     def look(self, written: list[records.Record]) -> None:
         """Read what is new."""
         for record in written[self._seen :]:
             if isinstance(record, records.MigrationState):
-                self.done += record.status in _DONE
-                self.failed += record.status in _FAILED
+                if record.status in _ENDS:
+                    self._ended(record.migration, record.status in _DONE)
             elif isinstance(record, records.Operation):
                 self.asked += record.servers
+            elif isinstance(record, records.NeedsHuman):
+                self.settled += 1
         self._seen = len(written)
+
+    def _ended(self, migration: int, well: bool) -> None:
+        before = self._well.get(migration)
+        if before is not None:
+            self._ends[before] -= 1
+        elif well:
+            self.settled += 1
+        self._well[migration] = well
+        self._ends[well] += 1
