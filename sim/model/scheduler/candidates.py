@@ -83,12 +83,8 @@ class Candidates:
 
         Raises NoValidHost where Nova's request filters refuse.
         """
-        view = self._view
-        fits = self._fit(request.resources)
-        if request.resources.pcpus and self._unpinned:
-            fits = fits | self._fit(unpinned(request))
         # Placement leaves out disabled hosts by their trait.
-        offered: Mask = np.greater(fits, view.hosts.disabled)
+        offered: Mask = np.greater(self._room(request), self._view.hosts.disabled)
         rule = self._rule(request)
         if rule is not None:
             offered &= rule
@@ -103,16 +99,12 @@ class Candidates:
 
     def again(self, request: SchedulerRequest, among: Mask) -> tuple[Mask, int]:
         """Of hosts that were offered before, those that still have room: placement is not asked anew."""
-        fits = self._fit(request.resources)
-        if request.resources.pcpus and self._unpinned:
-            fits = fits | self._fit(unpinned(request))
-        return among & fits, len(among)
+        return among & self._room(request), len(among)
 
     def steps(self, request: SchedulerRequest, end: int) -> Iterator[tuple[str, Mask | None]]:
         """What placement leaves out and why, step by step, after :meth:`offer` gave ``end``: name, hosts that pass."""
         view = self._view
-        fits = self._fit(request.resources)
-        yield "placement: room", fits | self._fit(unpinned(request)) if request.resources.pcpus else fits
+        yield "placement: room", self._room(request)
         yield "placement: enabled", ~view.hosts.disabled
         yield "placement: traits and aggregates", self._rule(request)
         place = np.arange(len(view.hosts))
@@ -127,6 +119,13 @@ class Candidates:
         if not (wanted.pcpus and self._unpinned) or self._view.placement.fits(host, wanted):
             return wanted
         return unpinned(request)
+
+    def _room(self, request: SchedulerRequest) -> Mask:
+        """Hosts with room for the request, pinned or not: not to be written."""
+        fits = self._fit(request.resources)
+        if request.resources.pcpus and self._unpinned:
+            return fits | self._fit(unpinned(request))
+        return fits
 
     def _fit(self, resources: Resources) -> Mask:
         """Hosts where so much fits, up to date: not to be written."""
