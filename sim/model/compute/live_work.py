@@ -209,7 +209,7 @@ class LiveWork:
         db.save(server, request, host=dest, task_state=None, power_state=states.RUNNING)
         db.finish_event(server, request, event)
         db.save_migration(self.migration, "completed")
-        cloud.placement.release(self.migration, self.source)
+        cloud.placement.release_all(self.migration)
 
     def _refusal(self) -> str | None:
         """Why the server's row will not take what is to be written, if somebody else has changed it meanwhile."""
@@ -258,8 +258,8 @@ class LiveWork:
             placement.release(server, self.dest)
         if server.deleted:
             placement.release_all(self.migration)
-        elif self.source in self.migration.held:
-            placement.move(self.migration, server, self.source)
+        else:
+            placement.hand_over(self.migration, server)
 
     def _check_source(self) -> Steps:
         """Wait while the source cannot speak to anybody; raises SourceDiedError when what ran on it is gone."""

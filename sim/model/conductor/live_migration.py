@@ -71,7 +71,8 @@ class LiveMigrationConductor:
         except NovaException as error:
             message = str(error)
             self._give_back(server, migration)
-            db.save(server, request, task_state=None)
+            if not server.deleted:
+                db.save(server, request, task_state=None)
             db.fault(server, error.code, message)
             db.save_migration(migration, "error")
             db.finish_event(server, request, event, message)
@@ -98,7 +99,7 @@ class LiveMigrationConductor:
         assert source is not None
         self._check_up(source)
         if source in server.held:
-            self.cloud.placement.move(server, migration, source)
+            self.cloud.placement.hand_over(server, migration)
         return source
 
     def _check_up(self, host: int) -> None:
@@ -114,8 +115,11 @@ class LiveMigrationConductor:
 
     def _give_back(self, server: Server, migration: MigrationRecord) -> None:
         placement = self.cloud.placement
-        for host in list(migration.held):
-            placement.move(migration, server, host)
+        if server.deleted:
+            placement.release_all(migration)
+            placement.release_all(server)
+        else:
+            placement.hand_over(migration, server)
 
     # --- the scheduler's choice ---------------------------------------------------------------------------------------
 
