@@ -8,6 +8,7 @@ from simpy.events import Event
 
 from sim.eventlog import records
 from sim.model.host import CRASHED, CUT_OFF, HUNG, REBOOTING, UP
+from sim.model.migration.precopy import PreCopy
 
 if TYPE_CHECKING:
     from sim.model.cloud import Cloud
@@ -33,6 +34,8 @@ class Failures:
         self._stalled: set[int] = set()
         self._caps: dict[int, float] = {}
         """Flows that a stalled storage holds up → their caps before."""
+        self._usual: dict[int, float] = {}
+        """Hosts that were made slow → how slow they are by nature."""
 
     def when_back(self, host: int) -> Event:
         """Happens when the host is up again (or may never)."""
@@ -44,7 +47,7 @@ class Failures:
         return event
 
     def failed(self, host: int, kind: str, reason: str) -> None:
-        """The host falls silent; a crash or reboot takes all that ran on it. One that is down already stays as it is."""
+        """The host falls silent; a crash or reboot takes all that ran on it. One that is down stays as it is."""
         cloud, hosts = self._cloud, self._cloud.hosts
         if hosts.power[host] != UP:
             return
@@ -77,12 +80,16 @@ class Failures:
             event.succeed()
 
     def slowed(self, host: int, factor: float) -> None:
-        """The host's own work takes longer."""
-        self._cloud.hosts.slow[host] = factor
+        """The host's own work takes ``factor`` times as long as it usually does there."""
+        usual = self._usual.setdefault(host, self._cloud.hosts.slow[host])
+        self._cloud.hosts.slow[host] = factor * usual
         self._cloud.record_host(host, f"slow: {factor:g} times" if factor != 1.0 else "not slow any more")
 
     def stalled(self, host: int, stalled: bool) -> None:
-        """Copies from and to the host's disks stand still until its storage answers again."""
+        """Copies from and to the host's disks stand still until its storage answers again.
+
+        A migration waits for its disks as long as its own timeouts let it: the connection is alive.
+        """
         cloud = self._cloud
         if stalled:
             self._stalled.add(host)
@@ -94,9 +101,13 @@ class Failures:
 
     def look(self, flow: Flow) -> None:
         """Hold a flow up, or let it go, as the storage at its ends is."""
+        held = flow.source in self._stalled or flow.dest in self._stalled
+        copy = flow.transfer
+        if isinstance(copy, PreCopy):
+            self._cloud.flows.command(flow, lambda: copy.hold_disks(held))
+            return
         if flow.label[0] not in _ON_DISKS:
             return
-        held = flow.source in self._stalled or flow.dest in self._stalled
         if held and flow.id not in self._caps:
             self._caps[flow.id] = flow.cap_bps
             self._cloud.flows.set_cap(flow, 0.0)
@@ -109,6 +120,13 @@ class Failures:
             soon = self._cloud.env.timeout(0.0)
             assert soon.callbacks is not None
             soon.callbacks.append(lambda _: self.look(flow))
+
+    def link_changes(self, link: int, capacity_bps: float) -> None:
+        """A link gets another capacity; one of a dark host, when the host is back."""
+        if link in self._capacity:
+            self._capacity[link] = capacity_bps
+        else:
+            self._set_link(link, capacity_bps)
 
     def _set_link(self, link: int, capacity_bps: float) -> None:
         cloud = self._cloud

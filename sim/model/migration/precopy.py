@@ -91,6 +91,12 @@ class PreCopy:
             return False
         return self._order(self._state.force)
 
+    def hold_disks(self, held: bool) -> None:
+        """Storage at one end does not answer (or does again): disks wait, and the connection does not count as lost."""
+        self._ahead = None
+        self._state.held = held
+        self._show()
+
     def link_lost(self) -> bool:
         """The connection breaks. False if the copy is over."""
         if self.finished:

@@ -62,6 +62,8 @@ class Rounds:
         """What was to be sent after the sync before the last, to see that rounds repeat."""
         self.sent_memory_b = self.sent_disk_b = 0.0
         self.stalled_s = 0.0
+        self.held = False
+        """Whether disks cannot be read or written at present."""
         self.stopped_at_s: float | None = None
         self.downtime_s = 0.0
         self.paused = False
@@ -98,10 +100,12 @@ class Rounds:
             known = (self.cap_bps, self.slowdown)
             deadline = min(end, self._timeout_at())
             if rate_bps <= 0 and self.stage is not Stage.SCAN:
-                deadline = min(deadline, self.elapsed_s + max(0.0, self.limits.connection_lost_s - self.stalled_s))
+                waits = self.held and self.stage is Stage.DISK
+                lost_in = math.inf if waits else max(0.0, self.limits.connection_lost_s - self.stalled_s)
+                deadline = min(deadline, self.elapsed_s + lost_in)
                 if math.isinf(deadline):
                     return math.inf
-                self.stalled_s += deadline - self.elapsed_s
+                self.stalled_s += 0.0 if waits else deadline - self.elapsed_s
                 self._pass(deadline - self.elapsed_s, 0.0)
                 self.elapsed_s = deadline
                 if self.stalled_s >= self.limits.connection_lost_s * (1 - _SAME):
@@ -131,7 +135,7 @@ class Rounds:
         if self.stage is Stage.SCAN or self.stage is Stage.ENDED:
             return 0.0
         if self.stage is Stage.DISK:
-            return min(limits.block_stream_bps, limits.bandwidth_bps)
+            return 0.0 if self.held else min(limits.block_stream_bps, limits.bandwidth_bps)
         if self.stage is Stage.POSTCOPY:
             return limits.stream_bps
         return min(limits.stream_bps, limits.bandwidth_bps)
@@ -350,7 +354,6 @@ class Rounds:
         self.round_s = self.round_busy_s = 0.0
         self.stage = Stage.POSTCOPY
         self.postcopy_b = self.left_b
-        self.throttle_ended()
         self.stopped_at_s = self.elapsed_s
         self.downtime_s = self.limits.device_state_s
         self.curve += ((self.elapsed_s, 1.0),)
@@ -358,10 +361,6 @@ class Rounds:
         self.curve += ((self.elapsed_s + self.downtime_s, self.slowdown),)
         if not self.left_b:
             self._end("completed")
-
-    def throttle_ended(self) -> None:
-        """The destination's vCPUs are not throttled."""
-        self.slowdown = 0.0
 
     def pause(self) -> None:
         """The guest is paused so that the copy must come to its end."""

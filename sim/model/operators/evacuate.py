@@ -1,7 +1,7 @@
 """Evacuate hosts that are down: an operator at a keyboard, or Masakari.
 
-Masakari's delays: its host monitor looks every 60 s, the engine waits 180 s after it has disabled the service, and three
-threads evacuate. Source: masakari-monitors and masakari, as cited in ``docs/explanation/physics.md``.
+Masakari's delays: its host monitor looks every 60 s, the engine waits 180 s after it has disabled the service, and
+three threads evacuate. Source: masakari-monitors and masakari, as cited in ``docs/explanation/physics.md``.
 """
 
 from __future__ import annotations

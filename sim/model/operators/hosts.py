@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from sim.eventlog import records
 from sim.model.operators.drain import Drain
 from sim.model.operators.operator import Operator, Steps
 from sim.scenario.distribution import Dist
 from sim.scenario.spec import DrainStep, FailStep, LinkStep, RebootStep, RollingRebootStep, ServiceStep
-
-FAILURES = {"crash": "crashed", "hang": "hung", "network": "cut_off"}
-"""Kinds of failure that silence a host, and the power state each leaves."""
 
 
 class HostKeeper:
@@ -18,6 +14,8 @@ class HostKeeper:
     def __init__(self, operator: Operator) -> None:
         self.operator = operator
         self.cloud = operator.cloud
+        self._changes: dict[int, dict[int, float]] = {}
+        """Link → changes of its capacity in force, in the order in which they were made."""
 
     def reboot(self, hosts: list[int], spec: RebootStep, target: str) -> Steps:
         """All hosts at once go down, and come back each in its own time."""
@@ -94,20 +92,22 @@ class HostKeeper:
         self.operator.end(job)
 
     def link(self, links: list[int], spec: LinkStep) -> Steps:
-        """Links get another capacity, for a while or for good."""
+        """Links get another capacity, for a while or for good; of several changes the latest that lasts is in force."""
         job = self.operator.begin("link", ", ".join(spec.links))
-        before = {link: self.cloud.flows.capacity(link) for link in links}
         for link in links:
-            self.set_link(link, before[link] * spec.factor if spec.capacity is None and spec.factor is not None
-                          else spec.capacity or 0.0)  # fmt: skip
+            capacity = self._capacity(link) * spec.factor if spec.factor is not None else spec.capacity or 0.0
+            self._changes.setdefault(link, {})[job.number] = capacity
+            self.cloud.failures.link_changes(link, capacity)
         if spec.lasting is not None:
             yield self.cloud.env.timeout(spec.lasting)
             for link in links:
-                self.set_link(link, before[link])
+                latest = next(reversed(self._changes[link])) == job.number
+                del self._changes[link][job.number]
+                if latest:
+                    before = next(reversed(self._changes[link].values()), self._capacity(link))
+                    self.cloud.failures.link_changes(link, before)
         self.operator.end(job)
 
-    def set_link(self, link: int, capacity_bps: float) -> None:
-        """Change one link, and record it."""
-        name = self.cloud.topology.links[link][0]
-        self.cloud.log.append(records.LinkState(self.cloud.env.now, name, capacity_bps))
-        self.cloud.flows.set_link_capacity(link, capacity_bps)
+    def _capacity(self, link: int) -> float:
+        """What the link was built for."""
+        return self.cloud.topology.links[link][1]
