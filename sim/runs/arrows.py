@@ -60,5 +60,5 @@ LEGAL_MIGRATIONS: Mapping[str, Mapping[str | None, set[str]]] = {
 
 CHOICES = {"migrate": "migration", "resize": "resize"}
 """Actions that take up a record of that type which an earlier one left ``pre-migrating``."""
-SHARED = frozenset({"pre-migrating", "migrating", "post-migrating", "finished", "error"})
-"""What a record may become at any time that two actions use: the first may still be waiting for a silent host."""
+SHARED = frozenset(status for ends in _COLD.values() for status in ends)
+"""What a record that two actions use may become at any time: the first may still be waiting for a silent host."""
