@@ -32,8 +32,8 @@ class Evacuation:
     ) -> Steps:  # fmt: skip
         """From the door's order to the rebuilt server.
 
-        ``host`` with ``force`` bypasses the scheduler; without it is the only one the scheduler may choose. ``on_shared``
-        is what the request says of the disks (before 2.14).
+        ``host`` with ``force`` bypasses the scheduler; without it is the only one the scheduler may choose.
+        ``on_shared`` is what the request says of the disks (before 2.14).
         """
         cloud = self.cloud
         db, request, workers = cloud.db, ctx.request, cloud.pools.conductor
