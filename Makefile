@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: bench-compare run test check bench docs clean
+.PHONY: notebooks bench-compare run test check bench docs example clean
 
 run: $(READY) ## imports an operator's exports, drains a rack, prints the answer
 	$(BIN)/novasim import openstack scenarios/openstack-export --nova-conf scenarios/openstack-export/nova.conf -o scenarios/imported_cloud.yaml
@@ -30,11 +30,24 @@ docs: $(READY) ## reference pages from the code, and the site in build/site
 	$(BIN)/python docs/make_reference.py
 	$(BIN)/python -m mkdocs build --quiet
 
+notebooks: $(READY) ## runs the notebooks anew
+	$(BIN)/python notebooks/refresh.py
+
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $(READY)
+
+EXAMPLE := results/example
+
+example: $(READY) ## what a run leaves: records, tables, figures, report, trace; committed, and a test makes it again
+	$(BIN)/novasim run scenarios/rolling_reboot.yaml --seed 3 --explain --out $(EXAMPLE)
+	$(BIN)/novasim show $(EXAMPLE) all --format csv -o $(EXAMPLE)/tables
+	$(BIN)/novasim plot $(EXAMPLE) gantt-servers
+	$(BIN)/novasim plot $(EXAMPLE) network -o $(EXAMPLE)/figures/network.svg
+	$(BIN)/novasim report $(EXAMPLE)
+	$(BIN)/novasim trace $(EXAMPLE)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.eventlog.records import Record
+from sim.runs.assumptions import assumptions
 from sim.runs.engine import execute
 from sim.runs.result import Result
 from sim.runs.session import Session as _Session
 from sim.runs.simulation import Progress
 from sim.runs.store import manifest, save
+from sim.scenario.loader import dump
 from sim.scenario.loader import load as _load
 from sim.scenario.spec import Scenario
 
@@ -53,6 +55,34 @@ class Run:
         from sim.metrics.source import Records
 
         return answer(self._records_source(Records))
+
+    def explain(self, what: str, host: str | None = None) -> str:
+        """A server (by name), a request or a decision (by number) in plain sentences: what happened and why.
+
+        With ``host``, also why a decision did not choose that host. InputError for what the run does not know.
+        """
+        from sim.metrics.explain.story import explain
+        from sim.metrics.source import Records
+
+        return explain(self._records_source(Records), what, host)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report, one file of HTML that needs nothing else; returns its path."""
+        from sim.metrics.source import Records
+        from sim.plots.report import write_report
+
+        source = self._records_source(Records)
+        if not isinstance(self._source, Result):
+            return write_report(source, path)
+        scenario = self._source.scenario
+        return write_report(source, path, assumptions=assumptions(scenario), scenario=dump(scenario))
+
+    def trace(self, path: str | Path) -> Path:
+        """Write the run as a trace for Perfetto (https://ui.perfetto.dev); returns its path."""
+        from sim.metrics.source import Records
+        from sim.plots.trace import write_trace
+
+        return write_trace(self._records_source(Records), path)
 
     def _records_source(self, kind: Any) -> Any:
         if self._tables is None:  # tables once made are kept with it

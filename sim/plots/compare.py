@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, PercentFormatter
 
 from sim import units
 from sim.metrics.answer import answer
@@ -131,10 +131,10 @@ def differences(rows: pl.DataFrame) -> Figure:
             axes.grid()
             share = np.arange(1, len(values) + 1) / max(len(values), 1)
             axes.step(np.concatenate([values[:1], values]), np.concatenate([[0.0], share]), where="post", color=_B[0])
-            reach = max(float(np.abs(values).max(initial=0.0)), 1e-3) * 1.08
-            axes.set_xlim(-reach, reach)
+            reach = float(np.abs(values).max(initial=0.0)) * 1.08
+            axes.set_xlim(-(reach or 1.0), reach or 1.0)
             axes.set_ylim(0, 1.03)
-            axes.xaxis.set_major_locator(MaxNLocator(5))
+            axes.xaxis.set_major_locator(MaxNLocator(5) if reach else FixedLocator([0.0]))
         panels[0].set_ylabel("share of servers")
         panels[0].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         style.note(

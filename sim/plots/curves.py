@@ -116,8 +116,10 @@ def _distribution(axes: Axes, values: np.ndarray, words: str) -> None:
     axes.set_xlabel("seconds")
     axes.grid()
     axes.set_ylim(0, 1.03)
-    if not len(values):
-        axes.text(0.5, 0.5, "no server", transform=axes.transAxes, ha="center", color=style.PALE)
+    if not len(values) or not values[-1]:
+        words = "none of them" if len(values) else "no server"
+        axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", color=style.PALE)
+        axes.set_xticks([0.0])
         return
     share = np.arange(1, len(values) + 1) / len(values)
     most = float(values[-1])

@@ -219,7 +219,7 @@ def _racks(axes: Axes, wiring: Wiring, moment: _Moment) -> str:
         where[spine] = (10.0 * (place + 1) / (len(spines) + 1), 1.55)
     _cables(axes, graph, where, moment)
     for node, (x, y) in where.items():
-        words = shorten(node.removeprefix("leaf "), 16 if node in spines else max(90 // wide, 4))
+        words = _tail(node.removeprefix("leaf "), 16 if node in spines else max(110 // wide, 4))
         axes.text(x, y, words, ha="center", va="center", fontsize=7.5, color="white", zorder=3, bbox=_SWITCH)
     if rest:
         _rest(axes, rest, racks, carried, 10.0 * (wide - 0.5) / wide)
@@ -229,6 +229,11 @@ def _racks(axes: Axes, wiring: Wiring, moment: _Moment) -> str:
     cells_told = f"{left_out:,} quieter hosts of drawn racks are not drawn" if left_out else ""
     halves = "a host is a cell: its left half sends, its right half receives"
     return "; ".join(part for part in (halves, told, cells_told) if part)
+
+
+def _tail(text: str, width: int) -> str:
+    """The end of a name that is too long: racks differ at their ends."""
+    return text if len(text) <= width else "…" + text[-(width - 1) :]
 
 
 def _block(

@@ -38,25 +38,29 @@ class Tile(NamedTuple):
     tone: str = ""
 
 
-def write_report(source: Source, path: str | Path, assumptions: Mapping[str, Any] | None = None) -> Path:
+def write_report(
+    source: Source, path: str | Path, *, assumptions: Mapping[str, Any] | None = None, scenario: str | None = None
+) -> Path:
     """Write the report of a run (or run folder) to ``path``; returns it. The same run makes the same bytes.
 
-    ``assumptions`` are the run folder's where there is one.
+    ``assumptions`` and the ``scenario``'s text are the run folder's where there is one and none are given.
     """
     records = as_records(source)
     target = Path(path)
     if target.is_dir():
         raise InputError([Issue(str(target), "is a folder", "name a file, like report.html")])
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(report(records, assumptions), encoding="utf-8")
+    target.write_text(report(records, assumptions=assumptions, scenario=scenario), encoding="utf-8")
     return target
 
 
-def report(source: Source, assumptions: Mapping[str, Any] | None = None) -> str:
+def report(
+    source: Source, *, assumptions: Mapping[str, Any] | None = None, scenario: str | None = None
+) -> str:  # fmt: skip
     """The report as HTML."""
     records = as_records(source)
     told = answer(records)
-    scenario = _text(records, "scenario.yaml")
+    scenario = _text(records, "scenario.yaml") if scenario is None else scenario
     known = _text(records, "assumptions.json")
     assumed = assumptions if assumptions is not None else json.loads(known) if known else None
     manifest = records.manifest
