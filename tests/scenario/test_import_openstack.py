@@ -50,7 +50,7 @@ def servers_of(scenario: Scenario) -> dict[str, ServerRow]:
 
 def only(names: Iterable[str], tmp_path: Path) -> Path:
     folder = tmp_path / "export"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for name in names:
         shutil.copy(EXPORT / name, folder)
     return folder
