@@ -1,7 +1,7 @@
 """The whole grids that the recorded oracle is a part of, asked of real Nova and written down in the oracle's shape.
 
-`python grid.py FOLDER [matrix_a ...]` writes FOLDER/matrix_a.json and so on; tests/conformance plays such a folder like
-the recorded one. Bodies of the requests grids are those that the recording in ORACLE shows, at all its microversions.
+`python -m tests.differential.grid FOLDER [matrix_a ...]` writes FOLDER/matrix_a.json and so on; tests/conformance plays
+such rows like the recorded ones. Bodies of the requests grids are those that the recording in ORACLE shows, at all its microversions.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import cells
-from cells import Step
-from nova_process import RealNova
+from tests.differential import cells
+from tests.differential.cells import Step
+from tests.differential.nova_process import RealNova
 
 ORACLE = pathlib.Path(__file__).parents[3] / "shared" / "oracle"
 OTHERS: dict[str, Any] = {

@@ -56,7 +56,7 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
         self.flags(api_paste_config=f"{sys.prefix}/etc/nova/api-paste.ini", group="wsgi")
         nova_rpc.install()
         nova_observer.install_notification_watch()
-        nova_driver.install_claim_failures()
+        nova_driver.install_failures()
         self._keep_dead_hosts_silent()
         super().setUp()
         self.app = self.api_fixture.app()
@@ -99,6 +99,15 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
         WORLD.sizes[host] = (vcpus, memory_mb, disk_gb)
         with mock.patch("nova.virt.driver.load_compute_driver", self.real_driver):
             self._start_compute(host)
+
+    def remove_host(self, host: str) -> None:
+        """As if it had never been. (To stop a service gracefully takes as long as its work might.)"""
+        WORK.die(host)
+        self.computes.pop(host).tg.stop()
+        found = self.call("GET", f"/os-services?host={host}&binary=nova-compute", microversion="2.53")
+        reply = self.call("DELETE", f"/os-services/{found.body['services'][0]['id']}", microversion="2.53")
+        assert reply.code == 204, reply
+        del WORLD.sizes[host]
 
     def return_host(self, host: str) -> None:
         """A dead host's service starts anew; what ran on its hypervisor is still there."""

@@ -35,6 +35,8 @@ class World:
     slow: bool = False
     slow_limit_s: float = 5.0
     same_host: bool = False
+    as_libvirt: bool = False
+    """Power states as libvirt's driver leaves them, which has a guest to rescue and cannot soft-delete one."""
     fails: dict[str, set[str]] = dataclasses.field(default_factory=dict)  # host -> what goes wrong there, always
     gates: dict[tuple[str, str], Gate] = dataclasses.field(default_factory=dict)
 
@@ -96,10 +98,23 @@ class Driver(fake.FakeDriver):
     def resume(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
         self._set_state(instance, power_state.RUNNING)
 
-    def check_can_live_migrate_destination(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
-        if WORLD.fails_on(self._host, "live_migration_check"):
-            raise exception.MigrationPreCheckError(reason=f"live migration check fails on {self._host}")
-        return super().check_can_live_migrate_destination(context, instance, *args, **kwargs)
+    def get_available_resource(self, nodename: str) -> Any:
+        found = super().get_available_resource(nodename)
+        if WORLD.as_libvirt:
+            found["disk_available_least"] = None  # zero would make all hosts alike to the disk weigher
+        return found
+
+    def rescue(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
+        if WORLD.as_libvirt:
+            self._set_state(instance, power_state.RUNNING)
+
+    def soft_delete(self, instance: Any) -> None:
+        if WORLD.as_libvirt:
+            raise NotImplementedError
+
+    def restore(self, instance: Any) -> None:
+        if WORLD.as_libvirt:
+            raise NotImplementedError
 
     def pre_live_migration(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
         if WORLD.fails_on(self._host, "pre_live_migration"):
@@ -159,15 +174,22 @@ for _name in GATED:
     setattr(Driver, _name, _gate(_name))
 
 
-def install_claim_failures() -> None:
-    """prep_resize's claim fails on the hosts named in `WORLD.claim_fails`."""
-    from nova.compute import resource_tracker
+def install_failures() -> None:
+    """What fails before the driver is asked: the check of a live migration's destination, and prep_resize's claim."""
+    from nova.compute import manager, resource_tracker
 
+    check = manager.ComputeManager.check_can_live_migrate_destination
     claim = resource_tracker.ResourceTracker.resize_claim
 
-    def resize_claim(self: Any, context: Any, instance: Any, flavor: Any, nodename: str, *args: Any, **kwargs: Any) -> Any:
+    def check_can_live_migrate_destination(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if WORLD.fails_on(self.host, "live_migration_check"):
+            raise exception.MigrationPreCheckError(reason=f"live migration check fails on {self.host}")
+        return check(self, *args, **kwargs)
+
+    def resize_claim(self: Any, *args: Any, **kwargs: Any) -> Any:
         if WORLD.fails_on(self.host, "resize_claim"):
             raise exception.ComputeResourcesUnavailable(reason=f"resize claim fails on {self.host}")
-        return claim(self, context, instance, flavor, nodename, *args, **kwargs)
+        return claim(self, *args, **kwargs)
 
+    manager.ComputeManager.check_can_live_migrate_destination = check_can_live_migrate_destination
     resource_tracker.ResourceTracker.resize_claim = resize_claim

@@ -17,6 +17,8 @@ IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
 _COUNTED = ("build_and_run_instance", "unshelve_instance")
 """Calls whose failures a host counts against itself."""
 _LATE_S = 30.0
+_MOMENT_S = 2.0
+_WARM = ("warm1", "warm2")
 NO_SERVER = "00000000-aaaa-bbbb-cccc-000000000000"
 
 
@@ -38,7 +40,7 @@ class Player:
         self.observer.begin()
         reply = getattr(self, f"op_{step['op']}")(step)
         settled = WORK.settle(step.get("settle_s", 7200.0)) if step.get("settle", True) else False
-        if step.get("sync", False) and any(call.startswith(_COUNTED) for call in self.observer.calls):
+        if step.get("sync", False):
             self._sync()
         row: dict[str, Any] = {"settled": settled}
         if reply is not None:
@@ -57,8 +59,14 @@ class Player:
         return row
 
     def _sync(self) -> None:
-        """What the hosts count is written to where the scheduler reads it, as it is every minute."""
-        self.cloud.run_periodic("update_available_resource", sorted(set(self.cloud.computes) - WORK.dead))
+        """Seconds pass before the next step: the scheduler keeps its own view of a host until a later one is written.
+
+        What the hosts have counted against themselves is written too, as it is every minute.
+        """
+        virtual_time.CLOCK.now_s += _MOMENT_S
+        if any(call.startswith(_COUNTED) for call in self.observer.calls):
+            self.cloud.run_periodic("update_available_resource", sorted(set(self.cloud.computes) - WORK.dead))
+        virtual_time.CLOCK.now_s += _MOMENT_S
 
     # -- what a client does -----------------------------------------------------------------------------------------
 
@@ -106,7 +114,7 @@ class Player:
 
     def op_service(self, step: dict[str, Any]) -> Any:
         """Disable, enable, force down or lift the compute service of `host`, or of the host that `host_of` is on."""
-        host = step["host"] if "host" in step else self.states.server(self.servers[step["host_of"]])["host"]
+        host = step["host"] if "host" in step else self._host_of(step["host_of"])
         if host is None:
             return None
         found = self.cloud.call("GET", f"/os-services?host={host}&binary=nova-compute", microversion="2.53")
@@ -118,6 +126,9 @@ class Player:
             change["forced_down"] = step["forced_down"]
         reply = self.cloud.call("PUT", f"/os-services/{service}", body=change, microversion="2.53")
         return None if reply.code == 200 else reply
+
+    def _host_of(self, server: str) -> str | None:
+        return self.states.server(self.servers.get(server)).get("host")
 
     def op_write(self, step: dict[str, Any]) -> None:
         self.cloud.write_instance(self.servers[step["server"]], step["values"])
@@ -159,10 +170,12 @@ class Player:
 
 
 def start(spec: dict[str, Any], cloud: Any) -> Player:
-    """Hosts and options of `spec`: hosts name -> {vcpus, memory_mb, disk_gb}, options, slow, same_host, no_quota."""
+    """Hosts and options of `spec`: hosts name -> {vcpus, memory_mb, disk_gb}, options, slow, same_host, as_libvirt, no_quota."""
     WORLD.slow = bool(spec.get("slow"))
     WORLD.slow_limit_s = float(spec.get("slow_limit_s", 5.0))
     WORLD.same_host = bool(spec.get("same_host"))
+    WORLD.as_libvirt = bool(spec.get("as_libvirt"))
+    WORLD.fails = {host: set(kinds) for host, kinds in spec.get("fails", {}).items()}
     for name, value in spec.get("options", {}).items():
         cloud.set_option(name, value)
     if spec.get("no_quota"):
@@ -171,32 +184,31 @@ def start(spec: dict[str, Any], cloud: Any) -> Player:
         cloud.start_host(name, size["vcpus"], size["memory_mb"], size["disk_gb"])
     player = Player(cloud)
     WORK.settle(60.0)
-    if len(spec["hosts"]) > 1:
-        _warm_up(player, list(spec["hosts"]))
-    WORLD.fails = {host: set(kinds) for host, kinds in spec.get("fails", {}).items()}
     return player
 
 
-def _warm_up(player: Player, hosts: list[str]) -> None:
-    """Live one life of each kind, so that forks inherit compiled queries and schemas, then forget it."""
-    ask = {"op": "request", "server": "warm", "watch": False}
-    resize = [{"resize": {"flavorRef": "2"}}, {"revertResize": None}, {"migrate": None}, {"confirmResize": None}]
-    live = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
-    player.play({"op": "create", "name": "warm", "host": hosts[0]})
-    for body in [*resize, live, {"lock": None}, {"os-stop": None}, {"unlock": None}, {"os-start": None}]:
-        player.play({**ask, "body": body, "microversion": "2.60"})
-    here = player.states.server(player.servers["warm"])["host"]
-    player.play({"op": "service", "host": here, "forced_down": True})
-    player.play({**ask, "body": {"evacuate": {}}, "microversion": "2.60"})
-    player.play({**ask, "body": {"forceDelete": None}})
-    player.servers.clear()
-    player.cloud.forget_servers()
-    player.play({"op": "service", "host": here, "forced_down": False})
-    player.cloud.run_periodic("update_available_resource", hosts)
-
-
 def new_cloud() -> Any:
+    """Nova without a host, warmed up: forks inherit compiled queries and schemas."""
     cloud = nova_cloud.Cloud()
     cloud.setUp()
     cloud.quiet()
+    for name in _WARM:
+        cloud.start_host(name, 10, 8192, 100)
+    _live(Player(cloud))
+    for name in _WARM:
+        cloud.remove_host(name)
+    cloud.forget_servers()
     return cloud
+
+
+def _live(player: Player) -> None:
+    """One life with something of everything."""
+    ask = {"op": "request", "server": "warm", "watch": False}
+    resize = [{"resize": {"flavorRef": "2"}}, {"revertResize": None}, {"migrate": None}, {"confirmResize": None}]
+    live = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
+    player.play({"op": "create", "name": "warm", "host": _WARM[0]})
+    for body in [*resize, live, {"lock": None}, {"os-stop": None}, {"unlock": None}, {"os-start": None}]:
+        player.play({**ask, "body": body, "microversion": "2.60"})
+    player.play({"op": "service", "host_of": "warm", "forced_down": True})
+    player.play({**ask, "body": {"evacuate": {}}, "microversion": "2.60"})
+    player.play({**ask, "body": {"forceDelete": None}})

@@ -116,7 +116,8 @@ class States:
             trace = one.pop("traceback")
             one["traceback_last_line"] = trace.strip("\n").split("\n")[-1] if trace else None
             events.setdefault(one.pop("action_id"), []).append(one)
-        return [{**one, "events": events.get(one.pop("id"), [])} for one in self._rows(cell, _ACTIONS, uuid)]
+        rows = self._rows(cell, _ACTIONS, uuid)
+        return [{**one, "events": events.get(number, [])} for one in rows for number in [one.pop("id")]]
 
     def _allocations(self, consumer: str) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}

@@ -13,7 +13,7 @@ from tests.differential.draw import Draw
 Stage = dict[str, Any]
 Step = dict[str, Any]
 
-PER_STAGE = 20
+PER_STAGE = 5
 """Sequences that share a stage."""
 FLAVORS: dict[str, tuple[int, int, int]] = {
     "tiny": (1, 512, 1), "small": (2, 2048, 20), "medium": (4, 4096, 40), "big": (8, 12_000, 60),
@@ -51,9 +51,9 @@ def draw_stage(number: int) -> Stage:
     ranks = draw.shuffled(range(count))
     hosts = {}
     for place, rank in enumerate(ranks):
-        # memory, vCPUs and disk grow together, and faster than a few servers can use up
+        # They grow together, but not alike: whatever the multipliers, no two hosts weigh the same.
         hosts[f"compute{place + 1}"] = {
-            "vcpus": 6 + 5 * rank, "memory_mb": 8192 + 13_000 * rank, "disk_gb": 150 + 210 * rank,
+            "vcpus": 6 + 5 * rank, "memory_mb": 8192 + 6000 * rank + 5000 * rank**2, "disk_gb": 150 + int(500 * rank**0.5),
         }  # fmt: skip
     options = {name: draw.one(values) for name, values in _OPTIONS.items() if draw.chance(0.22)}
     stage: Stage = {
