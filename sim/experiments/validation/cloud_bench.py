@@ -21,6 +21,8 @@ REPETITIONS = 9
 _GAP_S = 900
 """Between requests that must not meet."""
 _HALF_FULL = 0.5
+_TINY_USE = 0.02
+"""How full the disk of a tiny test guest is: some 20 MB of 1 GiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ def _ordinary(row: Row, action: Action) -> list[float]:
     servers: list[dict[str, Any]] = []
     if not creates:
         server = {"name": f"vm-{{n:1-{SERVERS}}}", "host": "source-{n}", "flavor": "guest", "image": "image",
-                  "vm_state": action.before}  # fmt: skip
+                  "vm_state": action.before, "disk_used": _TINY_USE}  # fmt: skip
         if action.before == "resized":
             server["resized_from"] = "spare-{n}"
         servers.append(server)
@@ -238,8 +240,8 @@ def _cloud(
 ) -> dict[str, Any]:  # fmt: skip
     """Hosts with room for everything, as many spare ones as sources."""
     ram = int(row.ram_b or 0)
-    disk = -(-int(row.disk_b / _HALF_FULL) // GIB)
-    room = {"vcpus": 1000, "memory": f"{max(ram, 2 * GIB) * 100} B", "disk": f"{max(disk, 1) * 100} GiB",
+    disk = max(1, -(-int(row.disk_b / _HALF_FULL) // GIB))
+    room = {"vcpus": 1000, "memory": f"{max(ram, 2 * GIB) * 100} B", "disk": f"{disk * 100} GiB",
             "nic": f"{link_bps(row)!r} B/s", "cpu_allocation_ratio": 1.0}  # fmt: skip
     local = row.disk_b > 0 or "block" in row.kind.lower()
     spares = max(sources, 21)
