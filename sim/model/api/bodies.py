@@ -26,6 +26,8 @@ def _printable(char: str) -> bool:
 
 def _check_name(value: object) -> bool:
     """Printable characters, no space at either end. Raises InvalidName, as Nova does, whatever the type."""
+    if isinstance(value, str):
+        value = value.removesuffix("\n")  # Nova's pattern ends at the end of a line
     if isinstance(value, str) and all(map(_printable, value)):
         ends = value[:1] + value[-1:]
         if not any(unicodedata.category(char) == "Zs" for char in ends):
@@ -40,10 +42,12 @@ def _checker() -> jsonschema.FormatChecker:
 
 
 def _number(value: object) -> float | None:
-    try:
-        return float(value) if isinstance(value, (str, int, float)) else None
-    except ValueError:
-        return None
+    for kind in (int, float):
+        try:
+            return kind(value) if isinstance(value, (str, int, float)) else None
+        except ValueError:
+            continue
+    return None
 
 
 def _minimum(validator: Any, minimum: Any, instance: Any, schema: Any) -> Any:

@@ -19,6 +19,9 @@ _BOOLEAN: Schema = {
 }  # fmt: skip
 _BOOLEAN_OR_AUTO: Schema = {"type": ["boolean", "string"], "enum": [*_BOOLEAN["enum"], "auto"]}
 _HOST: Schema = {"type": "string", "pattern": "^[a-zA-Z0-9-._]*$", "minLength": 1, "maxLength": 255}
+_HOSTNAME: Schema = {
+    "type": "string", "pattern": "^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$", "minLength": 2, "maxLength": 63,
+}  # fmt: skip
 _HOST_OR_NULL: Schema = {**_HOST, "type": ["string", "null"]}
 _NAME: Schema = {"type": "string", "format": "name", "minLength": 1, "maxLength": 255}
 _PASSWORD: Schema = {"type": "string"}
@@ -87,7 +90,7 @@ def _server(minor: int) -> Schema:
     for since, name, schema in (
         (19, "description", {"type": ["string", "null"], "maxLength": 255}), (52, "tags", {"type": "array"}),
         (63, "trusted_image_certificates", {"type": ["array", "null"]}), (74, "host", _HOST),
-        (74, "hypervisor_hostname", _HOST), (90, "hostname", {"type": "string", "minLength": 2, "maxLength": 255}),
+        (74, "hypervisor_hostname", _HOST), (90, "hostname", _HOSTNAME), (94, "hostname", _HOST),
     ):  # fmt: skip
         if minor >= since:
             properties[name] = schema
@@ -102,7 +105,7 @@ def _server(minor: int) -> Schema:
 
 
 def _creates() -> Spans:
-    begins = (1, 19, 37, 52, 57, 63, 74, 90)
+    begins = (1, 19, 37, 52, 57, 63, 74, 90, 94)
     ends = (*(minor - 1 for minor in begins[1:]), MAXIMUM[1])
     return tuple(((2, begin), (2, end), _server(begin)) for begin, end in zip(begins, ends, strict=True))
 
