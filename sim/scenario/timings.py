@@ -43,13 +43,12 @@ class Polling(BaseModel):
     """Sleep between polls."""
     call: Time = 0.0
     """How long one poll itself takes."""
-    create_every: Annotated[Time, Field(gt=0)] | None = None
-    """Sleep between polls for a server that is being created; None is ``every``."""
+    actions: dict[str, Polling] = {}
+    """Actions (``create``, ``delete``, …) that it watched otherwise."""
 
-    @property
-    def of_creates(self) -> Polling:
-        """How it watched servers that were being created."""
-        return self.model_copy(update={"every": self.create_every or self.every})
+    def of(self, action: str) -> Polling:
+        """How it watched an action."""
+        return self.actions.get(action, self)
 
     def seen_after(self, elapsed_s: float) -> float:
         """When a client sees what happened ``elapsed_s`` after its request: end of the first poll begun after it."""

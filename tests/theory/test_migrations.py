@@ -1,4 +1,4 @@
-"""Live migrations through the whole simulator against closed forms: rounds as a series, fair shares of links, a queue."""
+"""Live migrations through the whole simulator against closed forms: rounds as a series, shared links, a queue."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def quiet(name: str, host: str) -> dict[str, Any]:
 def test_rounds_are_a_geometric_series(ratio: float) -> None:
     """The rest above S = B * 50 ms shrinks by λ a round, so (V - S) / (1 - λ) is sent above S, and S in the stop.
 
-    QEMU's slices of 50 ms cut the series where less than one is left: at most one slice too much or little in each round.
+    QEMU's slices of 50 ms cut the series where less than one is left: at most one too much or too little in each round.
     """
     rate = 1e9
     activity = {"dirty": f"{ratio * rate} B/s", "working_set": "8 GiB", "nonzero": 1.0}

@@ -184,3 +184,15 @@ def test_the_command_prints_and_draws(tmp_path: Path) -> None:
     told = json.loads(plain.output)
     assert [row["use"] for row in told["rows"]] == ["fit", "predict"]
     assert told["summary"]["predicted"] == 1
+
+
+def test_the_page_says_what_comes_out(comparisons: dict[str, Comparison]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "validation.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")]
+    table = {cells[0]: cells for cells in rows if cells[0] in comparisons}
+    assert set(table) == set(comparisons)
+    for name, one in comparisons.items():
+        assert one.simulated is not None
+        assert float(table[name][3].split()[0]) == pytest.approx(one.simulated, rel=0.01, abs=6e-4)
+        assert table[name][5] == ("fitted" if one.row.use == "fit" else "predicted")
+    assert f"median |error| {summary(list(comparisons.values())).median:.1%}" in page

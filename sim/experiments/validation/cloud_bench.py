@@ -156,14 +156,12 @@ def _makespan(records: Sequence[r.Record]) -> float:
     return max(r_.t for r_ in records if isinstance(r_, r.MigrationState) and r_.status == "completed") - first
 
 
-def _seen(row: Row, times: list[float], *, creates: bool = False) -> list[float]:
+def _seen(row: Row, times: list[float], action: str = "") -> list[float]:
     """As a polling client sees them, where the cloud's measurements were made by one."""
     polling = timings_of(row).polling
     if polling is None:
         return times
-    if creates:
-        polling = polling.of_creates
-    return [polling.seen_after(time) for time in times]
+    return [polling.of(action).seen_after(time) for time in times]
 
 
 # --- ordinary actions -------------------------------------------------------------------------------------------------
@@ -187,7 +185,7 @@ def _ordinary(row: Row, action: Action) -> list[float]:
     records = _records(scenario, 1)
     same = action.until == "ACTIVE" and action.before == "active"
     times = _create_times(records) if creates else _client_times(records, name, action.until, same=same)
-    return _seen(row, list(times), creates=creates)
+    return _seen(row, list(times), name)
 
 
 def _request(number: int, action: Action, creates: bool) -> dict[str, Any]:
