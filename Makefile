@@ -14,8 +14,8 @@ test: $(READY) ## passes the tests
 	$(BIN)/python -m pytest -n 2
 
 check: $(READY) ## everything: style, types, floors, tests
-	$(BIN)/ruff check sim tests benchmarks
-	$(BIN)/ruff format --check sim tests benchmarks
+	$(BIN)/ruff check sim tests benchmarks docs notebooks
+	$(BIN)/ruff format --check sim tests benchmarks docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2

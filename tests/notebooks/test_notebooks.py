@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom; each exercise takes the right answer, refuses a wrong one, and can be left open.
+"""Every notebook runs from top to bottom; each exercise takes the right answer, refuses a wrong one, may be left open.
 
 A cell with ``exercise`` in its metadata is a blank to be filled: ``name`` is its variable, ``right`` and ``wrong`` are
 Python expressions. The cell after it checks, and its output begins with "Right" when it is content.
