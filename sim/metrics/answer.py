@@ -131,7 +131,7 @@ class Answer:
     links: list[LinkAnswer]
     headroom: list[HeadroomAnswer]
     flavors: list[str]
-    """The flavors, the one of most servers first."""
+    """The flavors, the one that most servers began with first."""
     humans: list[HumanAnswer]
 
     def as_dict(self) -> dict[str, Any]:
@@ -186,8 +186,8 @@ def _answer(records: Records) -> Answer:
         unconfirmed=int((migrations["outcome"] == "unconfirmed").sum()),
         bytes_sent_b=float(records.frame(r.FlowEnded)["bytes"].sum()),
         links=_links(records),
-        headroom=_headroom(records),
-        flavors=_flavors(records),
+        headroom=headrooms(records),
+        flavors=flavors_by_use(records),
         humans=_humans(records),
     )
 
@@ -260,7 +260,8 @@ def _links(records: Records) -> list[LinkAnswer]:
     return [LinkAnswer(*row) for row in rows.select(names).iter_rows()]
 
 
-def _headroom(records: Records) -> list[HeadroomAnswer]:
+def headrooms(records: Records) -> list[HeadroomAnswer]:
+    """The table of headroom, a group at a time."""
     made: dict[tuple[str, str], HeadroomAnswer] = {}
     for row in table(records, "headroom").iter_rows(named=True):
         key = (row["kind"], row["group"])
@@ -271,8 +272,10 @@ def _headroom(records: Records) -> list[HeadroomAnswer]:
     return list(made.values())
 
 
-def _flavors(records: Records) -> list[str]:
-    used = table(records, "servers").group_by("flavor").len("servers")
+def flavors_by_use(records: Records) -> list[str]:
+    """The flavors, the one that most servers began with first."""
+    begun = [records.scan(kind).select("flavor") for kind in (r.ServersPresent, r.ServerCreated)]
+    used = pl.concat(begun).group_by("flavor").len("servers").collect()
     known = records.frame(r.FlavorsPresent).select("flavor").with_row_index("order")
     both = known.join(used, on="flavor", how="left").sort(
         pl.col("servers").fill_null(0), "order", descending=[True, False]

@@ -48,10 +48,13 @@ def deltas(source: Records) -> pl.DataFrame:
 
 def _deltas(source: Records) -> pl.DataFrame:
     held: dict[tuple[str, str], tuple[int, int, int]] = {}
-    for consumer, host, vcpus, memory, disk in _start(source).iter_rows():
+    changes = _changes(source)
+    # Most consumers of a large cloud never change: they are not looked at.
+    start = _start(source).join(changes.select("consumer").unique(), on="consumer", how="semi")
+    for consumer, host, vcpus, memory, disk in start.iter_rows():
         held[consumer, host] = (vcpus, memory, disk)
     rows: list[tuple[int, float, str, int, int, int]] = []
-    for seq, t, consumer, host, vcpus, memory, disk, to in _changes(source).iter_rows():
+    for seq, t, consumer, host, vcpus, memory, disk, to in changes.iter_rows():
         if to == "":
             held[consumer, host] = (vcpus, memory, disk)
             rows.append((seq, t, host, vcpus, memory, disk))

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from sim import units
-from sim.metrics.answer import answer
+from sim.metrics.answer import flavors_by_use, headrooms
 from sim.metrics.source import Source, as_records
 from sim.metrics.tables import table
 from sim.metrics.timeline import spans
@@ -140,8 +140,8 @@ def _distribution(axes: Axes, values: np.ndarray, words: str) -> None:
 def headroom(source: Source) -> Figure:
     """How many more of each flavor fit, before and after, in the cloud, each zone and each aggregate."""
     records = as_records(source)
-    told = answer(records)
-    flavors, groups = told.flavors[:4], told.headroom[:8]
+    known, every = flavors_by_use(records), headrooms(records)
+    flavors, groups = known[:4], every[:8]
     with style.figure(1.5 + 0.42 * max(len(groups), 1), f"Headroom: {records.name}") as made:
         panels = np.atleast_1d(np.asarray(made.subplots(1, max(len(flavors), 1), sharey=True)))
         y = np.arange(len(groups))
@@ -162,8 +162,8 @@ def headroom(source: Source) -> Figure:
         panels[0].invert_yaxis()
         style.legend(panels[0], [("at the start", "#b8cfe0"), ("at the end", style.STAGES["copying"])])
         left = [
-            f"{len(told.flavors) - len(flavors)} more flavors" if len(told.flavors) > len(flavors) else "",
-            f"{len(told.headroom) - len(groups)} more zones and aggregates" if len(told.headroom) > len(groups) else "",
+            f"{len(known) - len(flavors)} more flavors" if len(known) > len(flavors) else "",
+            f"{len(every) - len(groups)} more zones and aggregates" if len(every) > len(groups) else "",
         ]
         missing = " and ".join(part for part in left if part)
         style.note(
