@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sim.cli.executors import Dask, RunsLine, Workers, console, make_executor
+from sim.cli.many import Dask, RunsLine, Workers, make_executor, print_json
 from sim.errors import InputError, Issue
 
 if TYPE_CHECKING:
@@ -66,7 +64,7 @@ def sweep(
     finished, runs = _run(experiment, target, workers, dask, keep)
     figures = _write(experiment, runs, measures, confidence)
     if as_json:
-        print(json.dumps(_json(experiment, finished, runs, measures, confidence), indent=1, ensure_ascii=False))
+        print_json(_json(experiment, finished, runs, measures, confidence))
     else:
         _show(experiment, finished, runs, measures, confidence=confidence, figures=figures)
     if finished.failed:
@@ -186,6 +184,7 @@ def _show(
 
     from sim.experiments.screens import effects_screen, failures_screen, indices_screen, sweep_screen
     from sim.experiments.sensitivity import main_effects, sobol_indices
+    from sim.plots.text import console
     from sim.units import counted, format_seconds
 
     screen = console()
@@ -229,17 +228,8 @@ def _json(
 
     return {
         "folder": str(runs.folder), "experiment": runs.about, "finished": asdict(finished),
-        "measures": [_plain(row) for row in summarise(runs, measures, confidence).iter_rows(named=True)],
-        "effects": {m.name: _plain(list(map(asdict, main_effects(experiment, runs, m, confidence)))) for m in measures},
+        "measures": list(summarise(runs, measures, confidence).iter_rows(named=True)),
+        "effects": {m.name: list(map(asdict, main_effects(experiment, runs, m, confidence))) for m in measures},
         "indices": {m.name: [asdict(i) for i in sobol_indices(experiment, runs, m) or ()] for m in measures},
         "failures": [asdict(failure) for failure in runs.failures()],
     }  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    """Numbers that JSON has no word for become null."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

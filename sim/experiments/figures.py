@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
+from sim.experiments.compare import Compared
 from sim.experiments.measures import Measure
 from sim.experiments.sensitivity import Index, MainEffect
 from sim.experiments.stats.intervals import Estimate
@@ -90,6 +91,27 @@ def variants_figure(estimates: Mapping[str, Estimate], measure: Measure, title: 
         axes.grid(axis="x")
         left_out = len(estimates) - len(shown)
         note(made, "95 % intervals", f"{left_out} more variants not shown" if left_out else "")
+        return made
+
+
+def differences_figure(compared: Compared, title: str) -> Figure:
+    """Each variant less the baseline, with the intervals that hold together; hollow where it cannot be told from 0."""
+    measure, shown = compared.measure, compared.differences[:_SHOWN]
+    with figure(1.2 + 0.28 * len(shown), f"{title}: {_words(measure)} less that of {compared.baseline}") as made:
+        axes = made.subplots()
+        for at, one in enumerate(shown):
+            estimate = one.difference
+            bars = np.nan_to_num([[estimate.value - estimate.low], [estimate.high - estimate.value]]).clip(min=0)
+            fill = _BLUE if estimate.excludes(0.0) else "white"
+            axes.errorbar([estimate.value], [at], xerr=bars, fmt="o", color=_BLUE, markerfacecolor=fill, capsize=3)
+        axes.axvline(0, color=INK, linewidth=0.8)
+        axes.set_yticks(range(len(shown)), [one.variant for one in shown])
+        axes.invert_yaxis()
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: measure.text(value, signed=True)))
+        axes.grid(axis="x")
+        left_out = len(compared.differences) - len(shown)
+        note(made, "paired by replication; all intervals hold together", "hollow: cannot be told from no difference",
+             f"{left_out} more variants not shown" if left_out else "")  # fmt: skip
         return made
 
 

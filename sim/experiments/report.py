@@ -14,8 +14,6 @@ from sim.errors import InputError, Issue
 from sim.experiments.measures import Measure
 from sim.experiments.stats.intervals import Estimate, Floats
 from sim.experiments.store import description, table
-from sim.experiments.variants import AS_IT_IS
-from sim.scenario.patterns import closest
 
 SUMMARY = "summary.csv"
 
@@ -100,15 +98,3 @@ def summarise(runs: Runs, measures: Sequence[Measure], confidence: float = 0.95)
     schema: dict[str, Any] = {**dict.fromkeys(texts, pl.String), **dict.fromkeys(numbers, pl.Float64), "n": pl.Int64,
                               "confidence": pl.Float64, "method": pl.String}  # fmt: skip
     return pl.DataFrame(rows, schema=schema)
-
-
-def chosen(runs: Runs, name: str) -> str:
-    """The variant of that name; InputError with the names there are."""
-    if name in runs.variants:
-        return name
-    raise InputError([Issue("--baseline", f"{name!r} is not a variant", closest(name, runs.variants))])
-
-
-def baseline(runs: Runs) -> str:
-    """The variant that others are compared with where none is named: the scenario as it is, else the first."""
-    return AS_IT_IS if AS_IT_IS in runs.variants else runs.variants[0]

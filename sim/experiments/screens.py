@@ -9,16 +9,18 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from sim.experiments.compare import Compared
 from sim.experiments.measures import Measure
 from sim.experiments.report import Failure, Runs
 from sim.experiments.sensitivity import Index, MainEffect
-from sim.experiments.stats.intervals import Estimate
+from sim.experiments.stats.intervals import ALIKE, Estimate
 from sim.plots.text import shorten
 from sim.units import counted
 
 _ROWS = 30
 _FAILURES = 5
 _NAME = 44
+_SHORT = 32
 
 
 def grid(*headers: str, left: int = 1) -> Table:
@@ -117,3 +119,49 @@ def indices_screen(indices: Sequence[Index]) -> RenderableType:
             one.axis, f"{one.first:.2f}", f"± {one.first_half:.2f}", f"{one.total:.2f}", f"± {one.total_half:.2f}"
         )
     return made
+
+
+def compare_screen(compared: Sequence[Compared]) -> RenderableType:
+    """Each measure that differs: differences from the baseline, and the place of each variant."""
+    parts: list[RenderableType] = []
+    alike = [one for one in compared if all(d.difference.low == d.difference.high == 0 for d in one.differences)]
+    for one in compared:
+        if one not in alike:
+            parts += [_compared(one), *_left_out(len(one.differences)), Text(_together(one), style="dim"), Text()]
+    if alike:
+        parts += [Text("the same in all variants: " + ", ".join(one.measure.name for one in alike)), Text()]
+    return Group(*parts[:-1])
+
+
+def _compared(one: Compared) -> Table:
+    measure = one.measure
+    places = {
+        rank.name: str(rank.best) if rank.best == rank.worst else f"{rank.best}-{rank.worst}" for rank in one.ranks
+    }
+    place = ["place"] if places else []
+    made = grid(measure.name, "value", "difference", "interval", "", *place)
+    own = [places[one.baseline]] if places else []
+    made.add_row(shorten(one.baseline, _SHORT), measure.text(one.baseline_value), "baseline", "", "", *own)
+    for other in one.differences[:_ROWS]:
+        estimate = other.difference
+        share = f"{other.relative:+.1%}" if math.isfinite(other.relative) else ""
+        made.add_row(
+            shorten(other.variant, _SHORT), measure.text(other.value), measure.text(estimate.value, signed=True),
+            interval(measure, estimate, signed=True), share,
+            *([places[other.variant]] if places else []), style="" if estimate.excludes(0.0) else "dim",
+        )  # fmt: skip
+    return made
+
+
+def _left_out(count: int) -> list[RenderableType]:
+    return [Text(f"… and {count - _ROWS} more variants, in --json", style="dim")] if count > _ROWS else []
+
+
+def _together(one: Compared) -> str:
+    """The method, and what the places and the dim rows mean."""
+    confidence = 1 - (1 - one.differences[0].difference.confidence) * len(one.differences)
+    how = methods(d.difference for d in one.differences if d.difference.method != ALIKE)
+    paired = ", paired by replication" if one.measure.statistic == "mean" else ""
+    together = f", all at once with {confidence:.0%}" if len(one.differences) > 1 else f" with {confidence:.0%}"
+    places = "; place: lowest first, a span where it cannot be told" if one.ranks else ""
+    return f"{how}{paired}{together}; dim: not told from 0{places}"

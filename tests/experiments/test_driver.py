@@ -174,7 +174,7 @@ def test_progress_counts_rates_and_what_is_left(tmp_path: Path) -> None:
 
 
 def test_the_driver_remembers_no_run(tmp_path: Path) -> None:
-    """What it holds after 1 200 runs is what it holds after 200, but for a bit a run."""
+    """What it holds after 600 runs is what it holds after 100, but for some bytes a run."""
 
     def held(replications: int) -> int:
         made = replace(

@@ -23,6 +23,7 @@ from scipy import stats
 SKEW_FROM = 10
 """From how many values on the skewness is taken into account: of fewer it is mostly noise."""
 RESAMPLES = 2000
+ALIKE = "all runs alike"
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +62,7 @@ def t_interval(values: Sequence[float] | Floats, confidence: float = 0.95) -> Es
     if n < 2:
         return Estimate(float(x[0]) if n else math.nan, math.nan, math.nan, n, confidence, _too_few(n))
     if _constant(x):
-        return Estimate(float(x[0]), float(x[0]), float(x[0]), n, confidence, "all runs alike")
+        return Estimate(float(x[0]), float(x[0]), float(x[0]), n, confidence, ALIKE)
     mean = float(x.mean())
     half = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * float(x.std(ddof=1)) / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n, confidence, "t")
@@ -98,7 +99,7 @@ def quantile_interval(values: Sequence[float] | Floats, q: float, confidence: fl
         return Estimate(float(x[0]) if n else math.nan, math.nan, math.nan, n, confidence, _too_few(n))
     value = float(np.quantile(x, q))
     if _constant(x):
-        return Estimate(value, value, value, n, confidence, "all runs alike")
+        return Estimate(value, value, value, n, confidence, ALIKE)
     tail = (1 - confidence) / 2
     if q**n <= tail and (1 - q) ** n <= tail:
         low, high = _order_bound(x, q, tail), _order_bound(x, q, 1 - tail)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sim.units import format_seconds
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from sim.experiments.driver import Progress
     from sim.experiments.executors import Executor
 
@@ -23,11 +22,10 @@ _EVERY_S = 30.0
 """Wall seconds between two lines where no terminal shows a bar."""
 
 
-def console() -> Console:
-    """Standard output; wide enough for the tables where it is no terminal."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+def print_json(what: Any) -> None:
+    """Print plain data as JSON, which has no word for NaN: null stands for it."""
+    numbers = json.loads(json.dumps(what, ensure_ascii=False), parse_constant=lambda _: None)
+    print(json.dumps(numbers, indent=1, ensure_ascii=False))
 
 
 def make_executor(workers: int | None, dask: str | None) -> Executor:
