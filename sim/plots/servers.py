@@ -9,6 +9,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
 
 from sim import units
@@ -25,6 +26,8 @@ from sim.plots.text import shorten
 
 _PAGE = 48
 _ROW_IN = 0.17
+_OUTLINE = [withStroke(linewidth=1.4, foreground="#333333")]
+"""Names are read on light colours too."""
 
 
 def ribbons(
@@ -97,7 +100,8 @@ def _bands(axes: Axes, rows: pl.DataFrame, shown: list[str], span: float) -> Non
         if begin > 0:
             axes.plot([begin, begin], [y - 0.5, y + 0.5], color=style.INK, linewidth=0.9)
         if host is not None and (end - begin) / span > 0.012 * len(host):
-            axes.text(begin + 0.004 * span, y + 0.02, host, fontsize=6.5, va="center", color="white", fontweight="bold")
+            axes.text(begin + 0.004 * span, y + 0.02, host, fontsize=6.5, va="center", color="white", fontweight="bold",
+                      path_effects=_OUTLINE)  # fmt: skip
 
 
 def _stills(axes: Axes, records: Records, shown: list[str], span: float) -> None:

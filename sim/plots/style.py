@@ -39,14 +39,15 @@ _KINDS = {
     "copying": "copy copy_disk upload snapshot",
     "guest": "shutdown spawn rebuild guest_boot stop start reboot_soft reboot_hard pause unpause suspend resume rescue "
              "unrescue shelve shelve_offload unshelve delete restore",
-    "finishing": "live_finish finish_resize confirm",
+    "finishing": "hand_over live_finish finish_resize confirm",
     "undoing": "live_rollback revert_dest revert_source",
 }  # fmt: skip
 KIND: Mapping[str, str] = {stage: kind for kind, stages in _KINDS.items() for stage in stages.split()}
 """Stage → its kind."""
 STATUSES: Mapping[str, str] = {
     "ACTIVE": "#009e73", "BUILD": "#56b4e9", "SHUTOFF": "#8c8c8c", "PAUSED": "#c9b458", "SUSPENDED": "#a39a6b",
-    "MIGRATING": "#0072b2", "RESIZE": "#5d3a9b", "VERIFY_RESIZE": "#b79ad6", "REBUILD": "#e69f00", "REBOOT": "#f0e442",
+    "MIGRATING": "#0072b2", "RESIZE": "#5d3a9b", "VERIFY_RESIZE": "#b79ad6",
+    "REVERT_RESIZE": "#8d6cc0", "REBUILD": "#e69f00", "REBOOT": "#f0e442",
     "HARD_REBOOT": "#f0e442", "RESCUE": "#cc79a7", "SHELVED": "#c7c7c7", "SHELVED_OFFLOADED": "#e3e3e3",
     "SOFT_DELETED": "#f2c9b0", "DELETED": "#ffffff", "ERROR": "#d55e00",
 }  # fmt: skip
@@ -137,7 +138,8 @@ def time_axis(axes: Axes, start: float, end: float) -> None:
     """Simulated time along x, in the unit that fits its length, with the ticks of a clock."""
     span = max(end - start, 1e-9)
     factor, unit = next((one for one in _UNITS if span >= 2.5 * one[0]), _UNITS[-1])
-    step = next((tick for tick in _TICKS if span / tick <= 11), span)
+    short = (tick for tick in _TICKS if abs(tick / factor * 100 - round(tick / factor * 100)) < 1e-6)  # no thirds
+    step = next((tick for tick in short if span / tick <= 11), span)
     axes.set_xlim(start, start + span)
     axes.set_xticks(np.arange(np.ceil(start / step - 1e-9), np.floor((start + span) / step + 1e-9) + 1) * step)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / factor + 0.0:.6g}"))

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,8 +25,10 @@ ENDLESS = ROOT / "tests" / "runs" / "endless.yaml"
 
 
 def progress(wall: float, **more: float) -> Progress:
-    values = {"now_s": 0.0, "under_way": 0, "done": 0, "failed": 0, "asked": 0, "settled": 0, "waiting": 0}
-    return Progress(**(values | more), events_per_s=1000.0, wall_s=wall)  # type: ignore[arg-type]
+    values: dict[str, Any] = {
+        "now_s": 0.0, "under_way": 0, "done": 0, "failed": 0, "asked": 0, "settled": 0, "waiting": 0,
+    }  # fmt: skip
+    return Progress(**(values | more), events_per_s=1000.0, wall_s=wall)
 
 
 def seen(pace: Pace, *looks: Progress) -> Pace:
