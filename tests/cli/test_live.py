@@ -84,22 +84,21 @@ def test_events_per_second_are_those_of_late() -> None:
 # --- on a terminal ---------------------------------------------------------------------------------------------------
 
 
-def on_terminal(arguments: list[str], cwd: Path, seconds: float, out: int | None) -> tuple[str, int, str]:
-    """Run with standard error on a terminal; ctrl-C after ``seconds``. What the terminal saw, exit code, output."""
+def on_terminal(arguments: list[str], cwd: Path, until: str = "") -> tuple[str, int, str]:
+    """Run with standard error on a terminal; ctrl-C when it says ``until``. What the terminal saw, exit code, output."""
     master, slave = pty.openpty()
     env = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
-    process = subprocess.Popen([NOVASIM, *arguments], cwd=cwd, stderr=slave, stdout=out, env=env, text=True)
+    process = subprocess.Popen([NOVASIM, *arguments], cwd=cwd, stderr=slave, stdout=subprocess.PIPE, env=env, text=True)
     os.close(slave)
     said = b""
-    until = time.monotonic() + seconds
-    interrupted = False
+    patience, interrupted = time.monotonic() + 60.0, not until
     while True:
         ready, _, _ = select.select([master], [], [], 0.1)
         try:
             said += os.read(master, 65536) if ready else b""
         except OSError:  # the other end is closed
             break
-        if not interrupted and time.monotonic() > until:
+        if not interrupted and (until.encode() in said or time.monotonic() > patience):
             process.send_signal(signal.SIGINT)
             interrupted = True
     output = process.communicate(timeout=60)[0] or ""
@@ -108,7 +107,7 @@ def on_terminal(arguments: list[str], cwd: Path, seconds: float, out: int | None
 
 
 def test_a_terminal_sees_where_the_run_stands_and_ctrl_c_keeps_it(tmp_path: Path) -> None:
-    said, code, out = on_terminal(["run", str(ENDLESS), "--out", "kept"], tmp_path, 6.0, subprocess.PIPE)
+    said, code, out = on_terminal(["run", str(ENDLESS), "--out", "kept"], tmp_path, "to go")
     assert re.search(r"simulated .* under way [\d,]+ +done [\d,]+ +failed [\d,]+ +[\d,]+ events/s", said), said
     assert "to go" in said
     assert "interrupted" in said
@@ -119,7 +118,7 @@ def test_a_terminal_sees_where_the_run_stands_and_ctrl_c_keeps_it(tmp_path: Path
 
 def test_json_is_quiet_even_on_a_terminal(tmp_path: Path) -> None:
     scenario = ROOT / "scenarios" / "retries_exhausted.yaml"
-    said, code, out = on_terminal(["run", str(scenario), "--out", "kept", "--json"], tmp_path, 60.0, subprocess.PIPE)
+    said, code, out = on_terminal(["run", str(scenario), "--out", "kept", "--json"], tmp_path)
     assert (said, code) == ("", 0)
     assert json.loads(out)["answer"]["failed"] == 2
 
