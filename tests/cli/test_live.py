@@ -85,7 +85,7 @@ def test_events_per_second_are_those_of_late() -> None:
 
 
 def on_terminal(arguments: list[str], cwd: Path, until: str = "") -> tuple[str, int, str]:
-    """Run with standard error on a terminal; ctrl-C when it says ``until``. What the terminal saw, exit code, output."""
+    """Run with standard error on a terminal; ctrl-C when it says ``until``. What it saw, exit code, output."""
     master, slave = pty.openpty()
     env = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
     process = subprocess.Popen([NOVASIM, *arguments], cwd=cwd, stderr=slave, stdout=subprocess.PIPE, env=env, text=True)
