@@ -15,7 +15,7 @@ from sim.model.network.transfer import Transfer
 
 
 class Flow:
-    """A transfer under way. ``done`` succeeds, with the flow, when the transfer is finished (well or not)."""
+    """A transfer under way. ``done`` succeeds when the transfer is finished (well or not)."""
 
     __slots__ = (
         "active", "bytes", "cap_bps", "date", "dest", "done", "id", "label", "rate_bps", "route", "settled_at",
@@ -109,7 +109,7 @@ class Flows:
             self._on_slowdown(flow)
         if transfer.finished:
             self._end(flow)
-            flow.done.succeed(flow)
+            flow.done.succeed()
         else:
             self._date(flow)
         self._arm()
@@ -174,7 +174,7 @@ class Flows:
             self._on_slowdown(flow)
         if transfer.finished:
             self._end(flow)
-            flow.done.succeed(flow)
+            flow.done.succeed()
             return
         changed = self.sharing.set_cap(flow.share, min(flow.cap_bps, transfer.cap_bps))
         if changed:
