@@ -26,7 +26,7 @@ _CHANCES = 50
 """Rounds, and turns of an activity profile, without an end after which there will be none."""
 
 
-class Stage(enum.Enum):
+class Stage(enum.StrEnum):
     """Where a copy stands."""
 
     DISK = "disk"
@@ -36,6 +36,9 @@ class Stage(enum.Enum):
     """The guest does not run; the rest is sent."""
     POSTCOPY = "postcopy"
     ENDED = "ended"
+
+
+_DISK, _SCAN, _ROUNDS, _STOPPED, _POSTCOPY, _ENDED = Stage
 
 
 class Rounds:
@@ -76,10 +79,10 @@ class Rounds:
         self.outcome: str | None = None
         self.lost = False
         """The guest is on neither side whole: post-copy lost its source."""
-        self.stage = Stage.DISK if disk_b > 0 else Stage.SCAN
-        if self.stage is Stage.SCAN and self.scan_left_s <= 0:
-            self.stage = Stage.ROUNDS
-        if self.stage is Stage.ROUNDS and self.left_b <= 0:
+        self.stage = _DISK if disk_b > 0 else _SCAN
+        if self.stage is _SCAN and self.scan_left_s <= 0:
+            self.stage = _ROUNDS
+        if self.stage is _ROUNDS and self.left_b <= 0:
             self._stop()
 
     def clone(self) -> Rounds:
@@ -96,11 +99,11 @@ class Rounds:
         start = self.elapsed_s
         end = start + seconds
         horizon_s, horizon_rounds = self._horizon(), self.rounds + _CHANCES
+        cap_bps, slowdown, timeout_s = self.cap_bps, self.slowdown, self.limits.completion_timeout_s
         while self.outcome is None:
-            known = (self.cap_bps, self.slowdown)
             deadline = min(end, self._timeout_at())
-            if rate_bps <= 0 and self.stage is not Stage.SCAN:
-                waits = self.held and self.stage is Stage.DISK
+            if rate_bps <= 0 and self.stage is not _SCAN:
+                waits = self.held and self.stage is _DISK
                 lost_in = math.inf if waits else max(0.0, self.limits.connection_lost_s - self.stalled_s)
                 deadline = min(deadline, self.elapsed_s + lost_in)
                 if math.isinf(deadline):
@@ -113,11 +116,12 @@ class Rounds:
             else:
                 self.stalled_s = 0.0
                 self._STEPS[self.stage](self, deadline, rate_bps)
-            if self.outcome is None and self.elapsed_s >= self._timeout_at():
+            now = self.elapsed_s
+            if now >= timeout_s and self.outcome is None and now >= self._timeout_at():
                 self.time_out()
-            if self.elapsed_s >= end or (self.cap_bps, self.slowdown) != known:
+            if now >= end or self.slowdown != slowdown or self.cap_bps != cap_bps:
                 break
-            if self.elapsed_s > horizon_s and self.rounds > horizon_rounds:
+            if now > horizon_s and self.rounds > horizon_rounds:
                 return math.inf
         return self.elapsed_s - start
 
@@ -131,32 +135,34 @@ class Rounds:
     @property
     def cap_bps(self) -> float:
         """The most that the copy can use in its present stage."""
-        limits = self.limits
-        if self.stage is Stage.SCAN or self.stage is Stage.ENDED:
+        limits, stage = self.limits, self.stage
+        if stage is _SCAN or stage is _ENDED:
             return 0.0
-        if self.stage is Stage.DISK:
+        if stage is _DISK:
             return 0.0 if self.held else min(limits.block_stream_bps, limits.bandwidth_bps)
-        if self.stage is Stage.POSTCOPY:
+        if stage is _POSTCOPY:
             return limits.stream_bps
         return min(limits.stream_bps, limits.bandwidth_bps)
 
     def _timeout_at(self) -> float:
-        limits = self.limits
-        if self.stage is Stage.POSTCOPY or self.paused:
+        limits, stage = self.limits, self.stage
+        if stage is _POSTCOPY or self.paused:
             return math.inf
-        if self.stage is Stage.DISK and limits.timeout_action == "force_complete" and limits.permit_post_copy:
+        if stage is _DISK and limits.timeout_action == "force_complete" and limits.permit_post_copy:
             return math.inf  # tried again and again until memory is under way
         return self.limits.completion_timeout_s
 
     def _pass(self, seconds: float, rate_bps: float) -> None:
         """Memory goes over the network while the guest runs (or not, when paused)."""
-        sent = min(self.left_b, rate_bps * seconds) if rate_bps > 0 else 0.0
-        if self.stage is Stage.DISK:
+        stage = self.stage
+        if stage is _DISK:
             return
-        self.left_b -= sent
-        self.sent_memory_b += sent
-        self.period_sent_b += sent
-        if self.stage is Stage.ROUNDS or self.stage is Stage.SCAN:
+        if rate_bps > 0:
+            sent = min(self.left_b, rate_bps * seconds)
+            self.left_b -= sent
+            self.sent_memory_b += sent
+            self.period_sent_b += sent
+        if stage is _ROUNDS or stage is _SCAN:
             self.round_s += seconds
             self.round_busy_s += self._busy(seconds)
 
@@ -175,7 +181,7 @@ class Rounds:
         else:
             sent = self.disk_left_b
             self.elapsed_s += need
-            self.stage = Stage.SCAN
+            self.stage = _SCAN
             self._skip_empty()
         self.disk_left_b -= sent
         self.sent_disk_b += sent
@@ -187,14 +193,14 @@ class Rounds:
         self.elapsed_s += seconds
         self.scan_left_s -= seconds
         if over:
-            self.stage = Stage.ROUNDS
+            self.stage = _ROUNDS
             self._skip_empty()
 
     def _skip_empty(self) -> None:
         """Stages that have nothing to do are not entered."""
-        if self.stage is Stage.SCAN and self.scan_left_s <= 0:
-            self.stage = Stage.ROUNDS
-        if self.stage is Stage.ROUNDS and self.paused:
+        if self.stage is _SCAN and self.scan_left_s <= 0:
+            self.stage = _ROUNDS
+        if self.stage is _ROUNDS and self.paused:
             self._stop()
 
     def _round(self, deadline: float, rate_bps: float) -> None:
@@ -316,11 +322,11 @@ class Rounds:
             self._end("completed")
 
     _STEPS: ClassVar[dict[Stage, Callable[[Rounds, float, float], None]]] = {
-        Stage.DISK: _copy_disk,
-        Stage.SCAN: _scan,
-        Stage.ROUNDS: _round,
-        Stage.STOPPED: _finish_stopped,
-        Stage.POSTCOPY: _fetch,
+        _DISK: _copy_disk,
+        _SCAN: _scan,
+        _ROUNDS: _round,
+        _STOPPED: _finish_stopped,
+        _POSTCOPY: _fetch,
     }
 
     # --- changes ------------------------------------------------------------------------------------------------------
@@ -332,18 +338,18 @@ class Rounds:
 
     def _stop(self) -> None:
         """The guest stops here and will go on there."""
-        self.stage = Stage.STOPPED
+        self.stage = _STOPPED
         if self.stopped_at_s is None:
             self.stopped_at_s = self.elapsed_s
             self.curve += ((self.elapsed_s, 1.0),)
 
     def _end(self, outcome: str) -> None:
         self.outcome = outcome
-        if self.stopped_at_s is not None and self.stage is not Stage.POSTCOPY:
+        if self.stopped_at_s is not None and self.stage is not _POSTCOPY:
             self.downtime_s = self.elapsed_s - self.stopped_at_s
             if outcome == "completed":
                 self.downtime_s += self.limits.device_state_s
-        self.stage = Stage.ENDED
+        self.stage = _ENDED
         self.slowdown = 0.0
         if self.curve and not self.lost:
             self.curve += ((self.elapsed_s, 0.0),)
@@ -352,7 +358,7 @@ class Rounds:
         """The guest goes on at the destination at once; what is dirty follows."""
         self.left_b += self._dirtied()
         self.round_s = self.round_busy_s = 0.0
-        self.stage = Stage.POSTCOPY
+        self.stage = _POSTCOPY
         self.postcopy_b = self.left_b
         self.stopped_at_s = self.elapsed_s
         self.downtime_s = self.limits.device_state_s
@@ -365,7 +371,7 @@ class Rounds:
     def pause(self) -> None:
         """The guest is paused so that the copy must come to its end."""
         self.paused = True
-        if self.stage is Stage.ROUNDS:
+        if self.stage is _ROUNDS:
             self.left_b += self._dirtied()
             self._stop()
         elif self.stopped_at_s is None:
@@ -392,5 +398,5 @@ class Rounds:
 
     def lose_link(self) -> None:
         """The connection is gone. Before post-copy the guest goes on at the source; in post-copy it is lost."""
-        self.lost = self.stage is Stage.POSTCOPY
+        self.lost = self.stage is _POSTCOPY
         self._end("failed")

@@ -114,13 +114,13 @@ class Sharing:
 
     def _relimit(self, flows: list[Flow], seeds: set[int]) -> list[Flow]:
         """Bring the limits of ``flows`` up to date and solve around every link that bound before or binds now."""
+        capacity, wanted = self.capacity, self._wanted
         touched: dict[int, None] = {}
-        alone: list[Flow] = []
         for flow in flows:
             links = self._route[flow]
-            limit = min((self.capacity[link] for link in links), default=math.inf)
-            limit = min(limit, self._cap[flow])
+            limit = self._cap[flow]
             for link in links:
+                limit = min(limit, capacity[link])
                 if link not in touched:
                     touched[link] = None
                     if self._binds(link):
@@ -129,16 +129,16 @@ class Sharing:
             self._limit[flow] = limit
             for link in links:
                 # a difference of infinities cannot be added up, so such sums are made anew
-                new = self._wanted[link] + change
-                self._wanted[link] = new if math.isfinite(new) else sum(self._limit[f] for f in self._users[link])
-            alone.append(flow)
-        seeds.update(link for link in touched if self._binds(link))
+                new = wanted[link] + change
+                wanted[link] = new if math.isfinite(new) else sum(self._limit[f] for f in self._users[link])
+        binding = {link for link in touched if self._binds(link)}
+        seeds |= binding
         changed = self._solve(sorted(seeds)) if seeds else []
         solved = set(changed)
-        for flow in alone:
+        for flow in flows:
             if flow in solved or self.rate[flow] == self._limit[flow]:
                 continue
-            if not any(self._binds(link) for link in self._route[flow]):
+            if binding.isdisjoint(self._route[flow]):
                 self.rate[flow] = self._limit[flow]
                 changed.append(flow)
         return changed
@@ -154,22 +154,28 @@ class Sharing:
         users: dict[int, int] = {}
         flows: dict[Flow, list[int]] = {}
         stack = list(seeds)
-        seen = dict.fromkeys(stack)
+        seen = set(stack)
+        binds: dict[int, bool] = {}
+        """Every link is asked about once, however many flows cross it."""
         while stack:
             link = stack.pop()
-            binds = self._binds(link)
-            if binds:
+            if link not in binds:
+                binds[link] = self._binds(link)
+            if binds[link]:
                 left[link] = self.capacity[link]
                 users[link] = len(self._users[link])
             for flow in self._users[link]:
                 if flow in flows:
                     continue
-                through = [other for other in self._route[flow] if self._binds(other)]
-                flows[flow] = through
-                for other in through:
-                    if other not in seen:
-                        seen[other] = None
-                        stack.append(other)
+                through = flows[flow] = []
+                for other in self._route[flow]:
+                    if other not in binds:
+                        binds[other] = self._binds(other)
+                    if binds[other]:
+                        through.append(other)
+                        if other not in seen:
+                            seen.add(other)
+                            stack.append(other)
         rates = self._fill(flows, left, users)
         changed = []
         for flow in sorted(flows):
