@@ -148,7 +148,7 @@ def _drawn(few: _Map, title: str, at: Floats, *, share: bool) -> Iterator[Figure
         if share:
             bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         every = 1 if count <= _NAMED else -(-count // (_NAMED // 2))
-        axes.set_yticks(range(0, count, every), [shorten(name, 28) for name in few.names[::every]])
+        axes.set_yticks(range(0, count, every), [shorten(name, 36) for name in few.names[::every]])
         axes.tick_params(axis="y", length=0)
         style.time_axis(axes, float(at[0]), float(at[-1]))
         axes.grid(visible=False)
