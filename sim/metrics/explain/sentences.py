@@ -27,6 +27,7 @@ _STEPS = {
     "pre_live_migration": "the destination prepared (volumes, ports, disks)",
     "live_start": "the hypervisor began the migration",
     "copy": "its memory (and local disk) was copied",
+    "hand_over": "it was handed over: device state sent, guest resumed",
     "live_finish": "the source let go and the destination took over",
     "live_rollback": "the destination was cleaned up, the server stayed",
     "prep_resize": "the destination claimed room for it",

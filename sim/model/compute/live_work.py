@@ -165,11 +165,20 @@ class LiveWork:
             yield from self._check_source()
         if copy.mode != "postcopy":
             if outcome == "completed":
-                yield env.timeout(self.tail_s)
+                yield from self._hand_over()
             if copy.stopped_at_s is not None:
                 began = self.began + copy.stopped_at_s
                 cloud.log.append(records.Downtime(env.now, server.name, began, "live-migration", self.ctx.request))
         return outcome
+
+    def _hand_over(self) -> Steps:
+        """Device state is sent and the guest resumed on the other side."""
+        cloud, began = self.cloud, self.cloud.env.now
+        yield cloud.env.timeout(self.tail_s)
+        dest = cloud.hosts.names[self.dest]
+        cloud.log.append(
+            records.Step(cloud.env.now, self.server.name, self.ctx.request, "hand_over", dest, began, "done")
+        )
 
     def _record_copy(self, copy: PreCopy, outcome: str) -> None:
         cloud, names, name = self.cloud, self.cloud.hosts.names, self.server.name
@@ -303,7 +312,7 @@ class LiveWork:
         if forced[0] and copy.mode == "postcopy":
             cloud.db.save_migration(self.migration, "running (post-copy)")
             began = cloud.env.now
-            yield cloud.env.timeout(self.tail_s)
+            yield from self._hand_over()
             cloud.log.append(
                 records.Downtime(cloud.env.now, self.server.name, began, "live-migration", self.ctx.request)
             )

@@ -39,6 +39,8 @@ class Uptime:
         self._lost: dict[str, _Lost] = {}
         self._started: dict[str, float] = {}
         """Servers that were powered on in this run, and when."""
+        self._booting: dict[str, float] = {}
+        """Those of them of which it was asked how long their guest boots, and the answer."""
 
     # --- what the hypervisor would say --------------------------------------------------------------------------------
 
@@ -89,6 +91,7 @@ class Uptime:
         lost = self._loss(server)
         self._lost.pop(server.name, None)
         self._started[server.name] = cloud.env.now
+        self._booting.pop(server.name, None)
         if lost is not None:
             since, cause = lost.since, lost.cause
         if since is not None:
@@ -103,11 +106,19 @@ class Uptime:
         """The downtime ends when the guest has booted, if nothing has happened to it meanwhile."""
         cloud, began, host = self._cloud, self._cloud.env.now, server.host
         yield cloud.env.timeout(self._boot_s(server))
-        if self._started.get(server.name) == began and server.host == host and self._loss(server) is None:
+        serves = self._started.get(server.name) == began and server.host == host and self._loss(server) is None
+        name, outcome = None if host is None else cloud.hosts.names[host], "done" if serves else "aborted"
+        cloud.log.append(records.Step(cloud.env.now, server.name, request, "guest_boot", name, began, outcome))
+        if serves:
             cloud.log.append(records.Downtime(cloud.env.now, server.name, since, cause, request))
 
     def _boot_s(self, server: Server) -> float:
-        return self._cloud.streams.draw(self._cloud.timings.guest_boot, "guest_boot", server.name)
+        """How long the guest boots that was started last."""
+        found = self._booting.get(server.name)
+        if found is None:
+            found = self._cloud.streams.draw(self._cloud.timings.guest_boot, "guest_boot", server.name)
+            self._booting[server.name] = found
+        return found
 
     # --- clean shutdowns ----------------------------------------------------------------------------------------------
 
