@@ -61,13 +61,12 @@ class Flavors:
         self.made[name] = entry
         self.sizes[name] = (vcpus, ram, disk + int(numbers.get("ephemeral") or 0))
 
-    def of(self, row: Row) -> str | None:
-        """The name of a server's flavor; None if no export knows how large it is."""
-        value = row.get("flavor")
-        candidates = [row.get("flavor_id"), value]
-        if isinstance(value, Mapping):
+    def learn(self, row: Row) -> None:
+        """A server of newer microversions brings its flavor with it: others that only name the flavor have it too."""
+        for value in row.values("flavor"):
+            if not isinstance(value, Mapping):
+                continue
             name = value.get("original_name") or value.get("name")
-            candidates = [value.get("id"), name]
             sized = all(
                 isinstance(value.get(key), int) and not isinstance(value.get(key), bool) for key in ("vcpus", "ram")
             )
@@ -75,6 +74,13 @@ class Flavors:
                 swap = value.get("swap")
                 numbers = {**value, "swap": swap if isinstance(swap, int) else 0}
                 self._make(str(name), numbers, as_mapping(value.get("extra_specs") or {}) or {})
+
+    def of(self, row: Row) -> str | None:
+        """The name of a server's flavor; None if no export knows how large it is."""
+        value = row.get("flavor")
+        candidates = [row.get("flavor_id"), value]
+        if isinstance(value, Mapping):
+            candidates = [value.get("id"), value.get("original_name") or value.get("name")]
         for candidate in candidates:
             if not isinstance(candidate, (str, int)):
                 continue

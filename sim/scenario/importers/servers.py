@@ -59,6 +59,8 @@ class Servers:
             )
             return
         for row in rows:
+            flavors.learn(row)
+        for row in rows:
             self._server(row)
         self._tell(rows)
         order = {name: position for position, name in enumerate(hosts.hosts)}
