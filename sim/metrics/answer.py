@@ -10,7 +10,7 @@ import polars as pl
 from sim.eventlog import records as r
 from sim.metrics.servers import needs
 from sim.metrics.source import Records, Source, as_records
-from sim.metrics.summary import summary
+from sim.metrics.summary import FAULTS, summary
 from sim.metrics.tables import table
 from sim.metrics.words import advice, grouped
 
@@ -45,10 +45,11 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A reason, and how many servers it is about."""
+    """A reason, how many servers it is about, and the first few of them."""
 
     reason: str
     count: int
+    servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,9 @@ def answer(source: Source) -> Answer:
 
 def _answer(records: Records) -> Answer:
     operations = _operations(records)
-    begun = [one.began_s for one in operations]
-    ended = [records.end_s if one.ended_s is None else one.ended_s for one in operations]
+    work = [one for one in operations if one.kind not in FAULTS]
+    begun = [one.began_s for one in work]
+    ended = [records.end_s if one.ended_s is None else one.ended_s for one in work]
     migrations = table(records, "migrations")
     fates = _fates(records)
     names = [*records.frame(r.HostsPresent)["host"], *fates["server"]]
@@ -168,7 +170,7 @@ def _answer(records: Records) -> Answer:
         seed=int(started["seed"][0]) if started.height else None,
         simulated_s=records.end_s,
         partial=bool(records.manifest.get("partial", False)),
-        makespan_s=max(ended) - min(begun) if operations else _moves_span(migrations),
+        makespan_s=max(ended) - min(begun) if work else _moves_span(migrations),
         operations=operations,
         asked=fates.height,
         moved=counts.get("moved", 0),
@@ -184,7 +186,7 @@ def _answer(records: Records) -> Answer:
         retries=int(migrations["retries"].sum()),
         auto_confirmed=int((migrations["confirmed_by"] == "window").sum()),
         unconfirmed=int((migrations["outcome"] == "unconfirmed").sum()),
-        bytes_sent_b=float(records.frame(r.FlowEnded)["bytes"].sum()),
+        bytes_sent_b=_sent(records),
         links=_links(records),
         headroom=headrooms(records),
         flavors=flavors_by_use(records),
@@ -251,6 +253,12 @@ def _fates(records: Records) -> pl.DataFrame:
     own = pl.format("its move was {} when the run ended", "outcome")
     why = pl.coalesce(pl.when(refused).then("request_reason"), "reason", "left_reason", "request_reason", own)
     return both.with_columns(fate.alias("fate"), why.alias("why")).select("server", "fate", "why")
+
+
+def _sent(records: Records) -> float:
+    """Bytes that left their host; a copy within one goes over no link."""
+    inside = records.frame(r.FlowStarted).filter(pl.col("links").list.len() == 0).select("flow")
+    return float(records.frame(r.FlowEnded).join(inside, on="flow", how="anti")["bytes"].sum())
 
 
 def _links(records: Records) -> list[LinkAnswer]:

@@ -18,6 +18,8 @@ _DONE = frozenset({"completed", "done", "confirmed", "finished"})
 _ENDED = frozenset({"completed", "confirmed", "done", "reverted", "cancelled", "failed", "error"})
 _FAILED = frozenset({"failed", "error"})
 _MOVES = frozenset({"migrate", "os-migrateLive", "evacuate"})
+FAULTS = frozenset({"fail", "fault", "link"})
+"""Operations that are bad luck, not work: nobody waits for their end."""
 
 
 class _Life:
@@ -55,13 +57,14 @@ class _Fold:
         self.confirms: dict[str, tuple[str, float]] = {}
         self.wanted: set[str] = set()
         self.sent = 0.0
+        self.inside: set[int] = set()
         self.slow: dict[str, tuple[float, float]] = {}
         self.lost = 0.0
         self.take: dict[type[Record], Callable[[Any], None]] = {
             r.MigrationsPresent: self._stood, r.MigrationState: self._migration, r.Downtime: self._down,
             r.Operation: self._operation,
             r.Decision: self._decision, r.EventStarted: self._event, r.EventFinished: self._event_over,
-            r.Request: self._request, r.Answer: self._answer, r.NeedsHuman: self._human, r.FlowEnded: self._flow,
+            r.Request: self._request, r.Answer: self._answer, r.NeedsHuman: self._human, r.FlowStarted: self._flow_begun, r.FlowEnded: self._flow,
             r.Slowdown: self._slowdown,
         }  # fmt: skip
 
@@ -94,7 +97,7 @@ class _Fold:
             self.downtime[record.server] = self.downtime.get(record.server, 0.0) + took
 
     def _operation(self, record: r.Operation) -> None:
-        if record.phase == "begun" and record.t >= self.cut:
+        if record.phase == "begun" and record.t >= self.cut and record.kind not in FAULTS:
             self.begun[record.operation] = record.t
         elif record.phase == "ended":
             self.ended[record.operation] = record.t
@@ -129,8 +132,12 @@ class _Fold:
         if record.t >= self.cut:
             self.wanted.add(record.server)
 
+    def _flow_begun(self, record: r.FlowStarted) -> None:
+        if not record.links:
+            self.inside.add(record.flow)
+
     def _flow(self, record: r.FlowEnded) -> None:
-        if record.t >= self.cut:
+        if record.t >= self.cut and record.flow not in self.inside:
             self.sent += record.bytes
 
     def _slowdown(self, record: r.Slowdown) -> None:

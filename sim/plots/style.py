@@ -38,7 +38,7 @@ _KINDS = {
     "preparing": "pre_check pre_live_migration live_start prep_resize build_claim claim_failure resize_disk image",
     "copying": "copy copy_disk upload snapshot",
     "guest": "shutdown spawn rebuild guest_boot stop start reboot_soft reboot_hard pause unpause suspend resume rescue "
-             "unrescue shelve shelve_offload unshelve delete restore",
+             "unrescue shelve shelve_offload unshelve delete soft_delete restore",
     "finishing": "hand_over live_finish finish_resize confirm",
     "undoing": "live_rollback revert_dest revert_source",
 }  # fmt: skip

@@ -94,9 +94,7 @@ class Simulation:
         def over() -> bool:
             if finished and cloud.under_way == 0 and plan.over:
                 return True
-            return (until is not None and until.callbacks is None) or (
-                idle and cloud.under_way == 0 and plan.open == 0
-            )
+            return (until is not None and until.callbacks is None) or (idle and cloud.under_way == 0 and plan.open == 0)
 
         last = math.inf if deadline is None else deadline
         started = time.perf_counter()

@@ -25,6 +25,7 @@ from sim import plots
 from sim.cli.main import app
 from sim.eventlog import records as r
 from sim.eventlog.storage import write_records
+from sim.metrics.explain import sentences
 from sim.metrics.source import Records
 from sim.plots import style
 
@@ -188,3 +189,16 @@ def test_png_and_svg_by_command(folder: Path, tmp_path: Path) -> None:
 def test_mistakes(folder: Path, arguments: list[str], words: str) -> None:
     with pytest.raises(sim.InputError, match=words):
         CliRunner().invoke(app, ["plot", str(folder), *arguments], catch_exceptions=False)
+
+
+def test_every_stage_of_a_day_in_the_lab_has_a_colour_and_words() -> None:
+    """One of each operation: what the model does, figures can draw and explanations can say."""
+    run = sim.run(Path(__file__).parents[2] / "scenarios" / "teaching_lab_day.yaml", seed=1)
+    done = set(run.table("stages")["stage"])
+    assert len(done) > 30
+    assert done - {"wait"} <= set(style.KIND)
+    assert [name for name in sorted(done - {"wait"}) if said_of(name).startswith("step ")] == []
+
+
+def said_of(stage: str) -> str:
+    return str(sentences.said(r.Step(1.0, "vm", None, stage, None, 0.0, "done")))
