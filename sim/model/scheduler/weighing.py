@@ -29,11 +29,12 @@ def extremes(column: Column, mask: Mask, weigher: HostWeigher) -> tuple[float, f
             high = float(column[top])
         else:
             left = column[mask]
-            high = float(left.max())
+            high = float(np.maximum.reduce(left))
         high = high if low is None else max(high, low)
     if low is None:
         bottom = int(column.argmin())
-        low = min(high, float(column[bottom] if mask[bottom] else (column[mask] if left is None else left).min()))
+        least = column[bottom] if mask[bottom] else np.minimum.reduce(column[mask] if left is None else left)
+        low = min(high, float(least))
     return float(low), float(high)
 
 
@@ -41,8 +42,10 @@ def normalised(column: Column, low: float, high: float, weigher: HostWeigher, fa
     """``factor`` times the column as 0..1; all 0 where low and high are equal."""
     if low == high:
         return np.zeros(len(column))
-    if weigher.minval is not None or weigher.maxval is not None:
-        column = np.clip(column, weigher.minval, weigher.maxval)
+    if weigher.minval is not None:
+        column = np.maximum(column, weigher.minval)
+    if weigher.maxval is not None:
+        column = np.minimum(column, weigher.maxval)
     weights: Floats = column / (high - low) if low == 0.0 else (column - low) / (high - low)
     if isinstance(factor, np.ndarray) or factor != 1.0:
         weights *= factor
@@ -74,18 +77,23 @@ class _Standing:
         self.weights[:end] = normalised(self.column[:end], low, high, self.weigher, factor)
         return True
 
-    def refresh(self, host: int) -> None:
-        """One host changed: the same as :func:`normalised`, number by number."""
-        low, high, weigher, factor = self.low, self.high, self.weigher, self.factor
-        weight = 0.0
-        if low != high:
-            value = float(self.column[host])
-            if weigher.minval is not None:
-                value = max(value, weigher.minval)
-            if weigher.maxval is not None:
-                value = min(value, weigher.maxval)
-            weight = (value - low) / (high - low) * (float(factor[host]) if isinstance(factor, np.ndarray) else factor)
-        self.weights[host] = weight
+    def refresh(self, changed: Sequence[int]) -> None:
+        """Some hosts changed: the same as :func:`normalised`, number by number."""
+        low, high, factor, column, valid = self.low, self.high, self.factor, self.column, self.valid
+        if low == high:
+            return  # all are 0
+        span, minval, maxval = high - low, self.weigher.minval, self.weigher.maxval
+        for host in changed:
+            if host >= valid:
+                continue
+            value = float(column[host])
+            if minval is not None:
+                value = max(value, minval)
+            if maxval is not None:
+                value = min(value, maxval)
+            self.weights[host] = (
+                (value - low) / span * (float(factor[host]) if isinstance(factor, np.ndarray) else factor)
+            )
 
 
 class Weighing:
@@ -157,10 +165,9 @@ class Weighing:
         anew = self._valid < end
         for standing in self._standing:
             if standing.update(mask, end):
-                anew = True
-            for host in changed:
-                if host < standing.valid:
-                    standing.refresh(host)
+                anew = True  # and right for the changed hosts too
+            elif changed:
+                standing.refresh(changed)
         totals = self._totals
         if anew:
             self._valid = end
