@@ -223,7 +223,9 @@ class Database:
         row, result = event, "Success" if error is None else "Error"
         for action in reversed(server.actions):
             if action.request == request:
-                row = next(other for other in action.events if other.event == event.event)
+                for row in action.events:
+                    if row.event == event.event:
+                        break
                 if error is not None:
                     action.message = "Error"
                 break
