@@ -99,16 +99,12 @@ def guests(found: Iterable[Server]) -> records.GuestsPresent:
 
 def servers(found: Iterable[Server], names: Sequence[str]) -> records.ServersPresent:
     """All servers. What they hold is what placement says they hold on their own host."""
-    columns: tuple[list[Any], ...] = tuple([] for _ in range(12))
-    appends = [column.append for column in columns]
-    for server in found:
-        host = server.host
-        held = None if host is None else server.held.get(host)
-        values = (
-            server.name, server.uuid, server.project, server.flavor.name, None if host is None else names[host],
-            server.vm_state, server.task_state, server.power_state, server.status, server.locked_by is not None,
-            held is not None, 0 if held is None else held[2],
-        )  # fmt: skip
-        for append, value in zip(appends, values, strict=True):
-            append(value)
-    return records.ServersPresent(0.0, *columns)
+    found = list(found)
+    held = [None if s.host is None else s.held.get(s.host) for s in found]
+    return records.ServersPresent(
+        0.0, [s.name for s in found], [s.uuid for s in found], [s.project for s in found],
+        [s.flavor.name for s in found], [None if s.host is None else names[s.host] for s in found],
+        [s.vm_state for s in found], [s.task_state for s in found], [s.power_state for s in found],
+        [s.status for s in found], [s.locked_by is not None for s in found], [h is not None for h in held],
+        [0 if h is None else h[2] for h in held],
+    )  # fmt: skip
