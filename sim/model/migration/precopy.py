@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from sim.model.migration.limits import LiveMigrationLimits
 from sim.model.migration.memory import GuestMemory
-from sim.model.migration.rounds import Rounds, Stage
+from sim.model.migration.rounds import Rounds
+from sim.model.migration.stage import Stage
 from sim.model.migration.xen import XenRounds
 
 

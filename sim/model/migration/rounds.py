@@ -10,7 +10,6 @@ round falls below the limit is zero pages, as far as there are any.
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Callable
 from typing import ClassVar
@@ -18,26 +17,13 @@ from typing import ClassVar
 from sim.model.migration.limits import LiveMigrationLimits
 from sim.model.migration.memory import GuestMemory
 from sim.model.migration.postcopy import FAULT_STEPS, fault_slowdown
+from sim.model.migration.stage import Stage
 
 _SAME = 1e-12
 _FITS = 1 + 1e-6
 """Rounds approach the limit from above without end where QEMU's slices do not cut them."""
 _CHANCES = 50
 """Rounds, and turns of an activity profile, without an end after which there will be none."""
-
-
-class Stage(enum.StrEnum):
-    """Where a copy stands."""
-
-    DISK = "disk"
-    SCAN = "scan"
-    ROUNDS = "rounds"
-    STOPPED = "stopped"
-    """The guest does not run; the rest is sent."""
-    POSTCOPY = "postcopy"
-    ENDED = "ended"
-
-
 _DISK, _SCAN, _ROUNDS, _STOPPED, _POSTCOPY, _ENDED = Stage
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sim.model.migration.limits import LiveMigrationLimits, XenRules
 from sim.model.migration.memory import GuestMemory
-from sim.model.migration.rounds import Rounds, Stage
+from sim.model.migration.rounds import Rounds
+from sim.model.migration.stage import Stage
 
 
 class XenRounds(Rounds):
