@@ -20,6 +20,7 @@ COMMANDS = (
     "trace",
     "compare",
     "sweep",
+    "plan",
     "validate",
     "calibrate",
     "importing",

@@ -1,0 +1,155 @@
+"""``novasim plan``: searches for the drain that is good enough, the failures survived, the day on which it is full."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from sim.cli.many import Dask, RunsLine, Workers, make_executor, print_json
+from sim.errors import InputError, Issue
+
+plan = typer.Typer(help="Search for plans: drains, failures survived, room for growth.", no_args_is_help=True)
+
+Source = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file (YAML).", show_default=False)]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="path=value, overrides the file.")]
+Seed = Annotated[int, typer.Option(help="Seed of the replications' seeds.", min=0)]
+Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(plan, name="plan")
+
+
+@plan.command("drain")
+def drain(
+    source: Source,
+    *,
+    goal: Annotated[
+        str | None, typer.Option(help='What the plan must keep: "makespan < 6 h, p99 downtime < 1 s, failures = 0".')
+    ] = None,
+    minimize: Annotated[
+        Literal["makespan", "disruption"], typer.Option(help="What is to be least among plans that keep the goals.")
+    ] = "makespan",
+    step: Annotated[str | None, typer.Option(help="Name of the plan's drain; default: its first.")] = None,
+    hosts: Annotated[
+        list[str] | None, typer.Option(help="Hosts to drain, instead of the scenario's plan: names, rack:NAME, …")
+    ] = None,
+    tried: Annotated[
+        list[str] | None,
+        typer.Option("--try", help="NAME=VALUES of a knob: concurrency, per_host, order, method, nova_limit, bandwidth "
+                     "(MiB/s), auto_converge, post_copy. One value fixes it."),
+    ] = None,
+    replications: Annotated[int, typer.Option("-n", "--replications", help="Runs of the best plans.", min=2)] = 10,
+    budget: Annotated[int, typer.Option(help="Most runs of the search.", min=1)] = 600,
+    sets: Sets = None,
+    seed: Seed = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder; default: results/plan-drain-NAME.")] = None,
+    workers: Workers = None,
+    dask: Dask = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Find the shortest (or gentlest) drain that keeps the goals; the frontier; what binds."""
+    from sim.experiments.plans.drain import DrainSearch
+    from sim.experiments.plans.goal import parse_goals
+    from sim.experiments.plans.knobs import drain_step, knobs
+    from sim.experiments.store import Store
+    from sim.scenario.yaml_text import one_line
+
+    issues: list[Issue] = []
+    goals = parse_goals(goal, "--goal", issues) if goal is not None else []
+    edits = list(sets or [])
+    if hosts:
+        edits.append(f"plan={one_line([{'drain': {'hosts': hosts}}])}")
+    base, scenario = _loaded(source, edits, seed, issues)
+    number = drain_step(scenario, step, issues) if scenario is not None else 0
+    found = knobs(scenario, number, tried or [], issues) if scenario is not None and scenario.plan else []
+    if issues or scenario is None:
+        raise InputError(issues)
+    target = out or Path("results") / f"plan-drain-{base.name}"
+    line = RunsLine()
+    try:
+        with Store(target) as store, closing(make_executor(workers, dask)) as executor:
+            search = DrainSearch(base, scenario, found, goals, store, executor, minimise=minimize,
+                                 replications=replications, budget=budget, on_progress=line.update)  # fmt: skip
+            answer = search.run()
+    except KeyboardInterrupt:
+        line.close()
+        line.interrupted()
+    finally:
+        line.close()
+    files = _write_drain(search, answer, target, goal or "")
+    if as_json:
+        print_json(_drain_json(answer, files))
+        return
+    from sim.experiments.plans.screens import drain_screen
+
+    _show(drain_screen(answer, goals), f"drain of {base.name}" + (f": {goal}" if goal else ""), files)
+    if not answer.best.verdict.met:
+        raise typer.Exit(1)
+
+
+def _loaded(source: Path, edits: list[str], seed: int, issues: list[Issue]) -> tuple[Any, Any]:
+    """The experiment that plans are variants of, and its scenario; None and issues where it has mistakes."""
+    from sim.experiments.experiment import Experiment
+    from sim.scenario.loader import load
+
+    base = Experiment(str(source), (), tuple(edits), seed=seed, name=source.stem)
+    try:
+        return base, load(source, edits)
+    except InputError as error:
+        issues += error.issues
+        return base, None
+
+
+def _write_drain(search: Any, answer: Any, target: Path, goal: str) -> list[Path]:
+    """The best plan and the frontier as scenarios that replay, the frontier as a figure and a table."""
+    import polars as pl
+
+    from sim.experiments.figures import frontier_figure
+    from sim.experiments.plans.drain import write_scenario
+    from sim.units import format_seconds
+
+    made = []
+    for name, one in [("best", answer.best), *((f"frontier-{i}", p) for i, p in enumerate(answer.frontier, 1))]:
+        words = [
+            f"A plan that novasim found for: {goal or 'the shortest drain'}",
+            f"makespan {format_seconds(one.makespan.value)}, guest time lost {format_seconds(one.disruption.value)}, "
+            f"means of {one.verdict.runs} runs; {one.verdict.good_runs} of them keep the goals",
+        ]  # fmt: skip
+        made.append(write_scenario(search.base, search.variant(one.point), target / f"{name}.yaml", words))
+    rows = [
+        {"plan": one.name, "makespan_s": one.makespan.value, "disruption_s": one.disruption.value,
+         "unmoved": one.unmoved, "goals_kept": one.verdict.met, "runs": one.verdict.runs,
+         "on_frontier": one in answer.frontier, "best": one.point == answer.best.point,
+         **{knob.name: str(value) for knob, value in zip(search.knobs, one.point, strict=True)}}
+        for one in answer.others
+    ]  # fmt: skip
+    pl.DataFrame(rows).write_csv(target / "plans.csv")
+    front = [(one.makespan.value, one.disruption.value, one.name) for one in answer.frontier]
+    others = [(one.makespan.value, one.disruption.value) for one in answer.others if one not in answer.frontier]
+    figure = frontier_figure(front, others, answer.best.name, f"{search.base.name}: plans of the drain")
+    return [*made[:1], target / "plans.csv", figure.save(target / "frontier.png")]
+
+
+def _drain_json(answer: Any, files: list[Path]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    made = asdict(answer)
+    for one in (made["best"], made["asked"], *made["frontier"], *made["others"]):
+        del one["makespans"]
+    return {**made, "scenario": str(files[0])}
+
+
+def _show(screen: Any, title: str, files: list[Path]) -> None:
+    from rich.text import Text
+
+    from sim.plots.text import console
+
+    out = console()
+    out.print(Text(title, style="bold"))
+    out.print(screen)
+    out.print(Text("  ".join(str(path) for path in files), style="dim"), soft_wrap=True)

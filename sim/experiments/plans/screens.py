@@ -1,0 +1,101 @@
+"""Plans on a terminal of 100 columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from sim.experiments.measures import Measure
+from sim.experiments.plans.drain import NOTHING, Bind, DrainPlan, Plan
+from sim.experiments.plans.last import Last
+from sim.experiments.screens import grid, interval
+from sim.plots.text import shorten
+
+SECONDS = Measure("time", "time_s", "mean")
+_BINDS = 10
+
+
+def drain_screen(found: DrainPlan, goals: Sequence[object]) -> RenderableType:
+    """The best plan, the frontier, what binds."""
+    parts: list[RenderableType] = [*_best(found.best, goals), Text()]
+    if found.asked.point != found.best.point:
+        parts += [_against(found), Text()]
+    parts += [_frontier(found), Text(), Text("what binds: one thing changed in the best plan", style="bold")]
+    parts += [_binds(found), *_longest(found.last)]
+    searched = f"{found.plans} plans looked at in {found.runs:,} runs"
+    if found.exhausted:
+        searched += "; the budget ended the search: there may be better plans (--budget)"
+    return Group(*parts, Text(searched, style="yellow" if found.exhausted else "dim"))
+
+
+def _best(best: Plan, goals: Sequence[object]) -> list[RenderableType]:
+    verdict = best.verdict
+    title = Text("best plan found: ", style="bold").append(best.name, style="bold green" if verdict.met else "bold red")
+    lines: list[RenderableType] = [title]
+    if goals:
+        kept = (
+            f"  {verdict.good_runs} of {verdict.runs} runs keep the goals (at least {verdict.share.low:.0%} of all do)"
+        )
+        lines.append(Text(kept, style="" if verdict.met else "red"))
+        if verdict.broken:
+            lines.append(Text(f"  NOT kept: {', '.join(verdict.broken)}", style="bold red"))
+    if best.unmoved:
+        verb = "does not move: no plan found moves it" if best.unmoved == 1 else "do not move: no plan found moves them"
+        count = "1 server" if best.unmoved == 1 else f"{best.unmoved:.3g} servers"
+        lines.append(Text(f"  {count} {verb}", style="yellow"))
+    return lines
+
+
+def _against(found: DrainPlan) -> RenderableType:
+    made = grid("", "makespan", "95% interval", "guest time lost", "95% interval")
+    for name, plan in (("best plan", found.best), ("as the scenario has it", found.asked)):
+        made.add_row(name, SECONDS.text(plan.makespan.value), interval(SECONDS, plan.makespan),
+                     SECONDS.text(plan.disruption.value), interval(SECONDS, plan.disruption))  # fmt: skip
+    return made
+
+
+def _frontier(found: DrainPlan) -> RenderableType:
+    made = grid("makespan", "guest time lost", "goals", "runs", "frontier: nothing found is both shorter and gentler")
+    made.columns[0].justify, made.columns[4].justify = "right", "left"
+    for plan in found.frontier:
+        kept = "kept" if plan.verdict.met else "broken"
+        style = "bold" if plan.point == found.best.point else ""
+        made.add_row(SECONDS.text(plan.makespan.value), SECONDS.text(plan.disruption.value), kept,
+                     str(plan.verdict.runs), plan.name, style=style)  # fmt: skip
+    made.columns[4].no_wrap = False
+    return made
+
+
+def _binds(found: DrainPlan) -> RenderableType:
+    made = grid("thing", "change", "makespan", "", "so", left=2)
+    made.columns[3].justify = made.columns[4].justify = "left"
+    for one in found.binds[:_BINDS]:
+        difference = SECONDS.text(one.makespan.value, signed=True)
+        half = one.makespan.half_width
+        width = "" if not half > 0 else f"± {SECONDS.text(half)}"
+        made.add_row(one.what, shorten(one.change, 26), difference, width, shorten(_so(one, found.best), 34))
+    return made
+
+
+def _so(one: Bind, best: Plan) -> str:
+    """What a change says: it binds, it does not, or it would break something."""
+    shorter = math.isfinite(one.makespan.high) and one.makespan.high < 0
+    if one.broken:
+        return f"breaks {', '.join(one.broken)}"
+    if abs(one.makespan.value) <= NOTHING * best.makespan.value:
+        return "does not bind"
+    if shorter:
+        return "binds" if one.what == "network" else "shorter, and no better otherwise"
+    return "longer" if one.makespan.low > 0 else "cannot be told"
+
+
+def _longest(last: Last | None) -> list[RenderableType]:
+    """The server that arrived last, and what its time went on."""
+    if last is None:
+        return []
+    stages = ", ".join(f"{name} {SECONDS.text(took)}" for name, took in last.stages)
+    asked = f"asked for after {SECONDS.text(last.asked_after_s)}" if last.asked_after_s >= 1 else "asked for at once"
+    return [Text(f"the last to arrive was {last.server}: {asked}, then {stages}")]
