@@ -95,6 +95,15 @@ class Scheduler:
         """Claim an alternate for the request's consumer; False, and nothing claimed, if it has no room any more."""
         return self.view.placement.claim(request.consumer, host, self._candidates.claims(request, host))
 
+    def eligible(self, request: SchedulerRequest) -> Mask:
+        """Hosts that every rule and filter lets pass, room aside: (H,). Nothing is claimed, chosen or recorded."""
+        mask = np.ones(len(self.view.hosts), dtype=bool)
+        _room, *rules = self._candidates.steps(request, len(mask))
+        for _, passing in (*rules, *self._filtered(request)):
+            if passing is not None:
+                mask &= passing
+        return mask
+
     def _decide(self, request: SchedulerRequest, among: Mask | None, alternates: int) -> _Decided:
         """One decision, its host claimed. ``among``: the hosts left for the server before it in the same request."""
         self._decisions += 1
