@@ -153,3 +153,47 @@ def _show(screen: Any, title: str, files: list[Path]) -> None:
     out.print(Text(title, style="bold"))
     out.print(screen)
     out.print(Text("  ".join(str(path) for path in files), style="dim"), soft_wrap=True)
+
+
+@plan.command("headroom")
+def headroom(
+    source: Source,
+    *,
+    sets_max: Annotated[
+        int, typer.Option(help="Most sets of hosts to look at one by one, for one number of failures.", min=1)
+    ] = 3000,
+    samples: Annotated[int, typer.Option(help="Sets drawn by luck, for each number of failures.", min=10)] = 200,
+    sets: Sets = None,
+    seed: Seed = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder; default: results/plan-headroom-NAME.")] = None,
+    as_json: Json = False,
+) -> None:
+    """How many hosts may fail at once and be evacuated: the worst, any, a whole rack; proven, or with the gap."""
+    from dataclasses import asdict
+
+    from sim.experiments.plans.headroom import HeadroomSearch
+    from sim.experiments.plans.replay import replay
+    from sim.experiments.plans.room import room_of
+
+    issues: list[Issue] = []
+    base, scenario = _loaded(source, list(sets or []), seed, issues)
+    if issues:
+        raise InputError(issues)
+    found = HeadroomSearch(room_of(scenario, scenario.run.seed), seed, sets_max=sets_max, samples=samples).run()
+    target = out or Path("results") / f"plan-headroom-{base.name}"
+    worst = found.worst
+    cases = [
+        (f"the hardest {worst.proven}", worst.hardest, "hardest"),
+        ("the breaking ones", worst.breaking, "breaking"),
+    ]
+    replays = [
+        replay(scenario, hosts, f"{what} ({', '.join(hosts[:4])}{', …' if len(hosts) > 4 else ''})",
+               target / f"{name}.yaml", scenario.run.seed)
+        for what, hosts, name in cases if hosts
+    ]  # fmt: skip
+    if as_json:
+        print_json({**asdict(found), "replays": [asdict(one) for one in replays]})
+        return
+    from sim.experiments.plans.screens import headroom_screen
+
+    _show(headroom_screen(found, replays), f"headroom of {base.name}", [Path(one.scenario) for one in replays])

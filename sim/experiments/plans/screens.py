@@ -10,12 +10,16 @@ from rich.text import Text
 
 from sim.experiments.measures import Measure
 from sim.experiments.plans.drain import NOTHING, Bind, DrainPlan, Plan
+from sim.experiments.plans.headroom import Headroom, Worst
 from sim.experiments.plans.last import Last
+from sim.experiments.plans.replay import Replay
 from sim.experiments.screens import grid, interval
 from sim.plots.text import shorten
+from sim.units import counted
 
 SECONDS = Measure("time", "time_s", "mean")
 _BINDS = 10
+_RACKS = 12
 
 
 def drain_screen(found: DrainPlan, goals: Sequence[object]) -> RenderableType:
@@ -99,3 +103,67 @@ def _longest(last: Last | None) -> list[RenderableType]:
     stages = ", ".join(f"{name} {SECONDS.text(took)}" for name, took in last.stages)
     asked = f"asked for after {SECONDS.text(last.asked_after_s)}" if last.asked_after_s >= 1 else "asked for at once"
     return [Text(f"the last to arrive was {last.server}: {asked}, then {stages}")]
+
+
+def headroom_screen(found: Headroom, replays: Sequence[Replay]) -> RenderableType:
+    """The worst case, the racks, luck, and what Nova's own scheduler makes of it."""
+    parts: list[RenderableType] = [_worst(found.worst), Text()]
+    racks = grid("a whole rack", "hosts", "servers", "can be evacuated")
+    for one in sorted(found.racks, key=lambda rack: rack.fits is True)[:_RACKS]:
+        said = {True: "yes", False: "NO", None: "not known"}[one.fits]
+        racks.add_row(one.rack, str(one.hosts), str(one.servers), said + (f": {one.why}" if one.why else ""))
+    racks.columns[3].justify = "left"
+    parts.append(racks)
+    if len(found.racks) > _RACKS:
+        good = sum(one.fits is True for one in found.racks)
+        parts.append(Text(f"… {len(found.racks) - _RACKS} more; {good} of {len(found.racks)} can be", style="dim"))
+    if found.by_luck:
+        luck = grid("hosts chosen by luck", "sets that can be evacuated", "95% interval")
+        for draw in found.by_luck[:_RACKS]:
+            share = draw.share
+            unknown = f" ({draw.undecided} not known)" if draw.undecided else ""
+            luck.add_row(str(draw.hosts), f"{share.value:.0%}{unknown}", f"{share.low:.0%} … {share.high:.0%}")
+        parts += [Text(), luck]
+    parts += [Text(), *(_replay(one) for one in replays), *_left_out(found)]
+    how = ", ".join(f"{count:,} by {name}" for name, count in found.asked.items())
+    return Group(
+        *parts, Text(f"{found.hosts:,} hosts, {found.servers:,} servers; sets of hosts judged: {how}", style="dim")
+    )
+
+
+def _worst(worst: Worst) -> RenderableType:
+    if worst.exact:
+        text = Text(f"any {counted(worst.proven, 'hosts')} may fail at once", style="bold green")
+        text.append(f" and all servers be evacuated: proven ({worst.how})", style="not bold")
+    else:
+        text = Text(
+            f"any {counted(worst.proven, 'hosts')} may fail at once: proven ({worst.how});", style="bold yellow"
+        )
+        text.append(f" at most {worst.at_most}; gap {worst.at_most - worst.proven}", style="not bold")
+    lines = [text]
+    if worst.breaking:
+        names = shorten(", ".join(worst.breaking), 70)
+        lines.append(Text(f"  {len(worst.breaking)} that may not: {names}" + (f" ({worst.why})" if worst.why else "")))
+    return Group(*lines)
+
+
+def _replay(one: Replay) -> Text:
+    text = Text(
+        f"simulated: {one.what} fail, {one.moved:.0f} of {one.asked:.0f} servers evacuated by Nova's own scheduler"
+    )
+    return text if one.moved == one.asked else text.append(f", {one.asked - one.moved:.0f} not", style="bold red")
+
+
+def _left_out(found: Headroom) -> list[RenderableType]:
+    """Servers that are in none of the numbers above, by reason."""
+    reasons: dict[str, list[str]] = {}
+    for server, why in found.stuck:
+        reasons.setdefault(why, []).append(server)
+    lines: list[RenderableType] = [
+        Text(f"left out: {counted(len(names), 'servers')} ({shorten(', '.join(names), 40)}): {why}", style="yellow")
+        for why, names in reasons.items()
+    ]
+    if found.numa:
+        lines.append(Text(f"not looked at: whether {counted(found.numa, 'servers')} with NUMA nodes fit those of hosts",
+                          style="yellow"))  # fmt: skip
+    return lines
