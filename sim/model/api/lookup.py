@@ -27,8 +27,9 @@ class Lookup:
         found = servers.get(ident)
         if found is not None:
             return found
-        if len(servers) > self._read:
-            for server in islice(servers.values(), self._read, None):
+        new = len(servers) - self._read
+        if new:  # they stand last: to look for them from the front would cost more with every create
+            for server in islice(reversed(servers.values()), new):
                 self._by_uuid[server.uuid] = server
             self._read = len(servers)
         return self._by_uuid.get(ident)
