@@ -23,6 +23,7 @@ from sim.cli.main import app
 from sim.eventlog import records
 from sim.metrics import reference as tables
 from sim.scenario import distribution, spec, timings
+from sim.scenario.schema import scenario_schema
 
 FOLDER = Path(__file__).parent / "reference"
 _MADE = "<!-- Made by docs/make_reference.py from the code. Do not edit. -->\n"
@@ -118,6 +119,8 @@ def scenario_page() -> str:
     for name, field in timings.Timings.model_fields.items():
         meaning = " ".join((field.description or "").replace("``", "`").split())
         lines.append(f"| `{name}` | {_shown(field.annotation)} | {meaning} |")
+    lines += ["", "## Polling", "", _prose(timings.Polling.__doc__), "", "| key | is | default | meaning |",
+              "|---|---|---|---|", *_field_rows(timings.Polling)]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
@@ -215,7 +218,7 @@ def _callable(function: Any, name: str, level: str) -> list[str]:
 
 def pages() -> dict[str, str]:
     """File name → text, of everything that is made."""
-    schema = json.dumps(spec.Scenario.model_json_schema(), indent=1, sort_keys=True) + "\n"
+    schema = json.dumps(scenario_schema(), indent=1, sort_keys=True) + "\n"
     return {
         "scenario.md": scenario_page(), "records.md": records_page(), "tables.md": tables.markdown(),
         "commands.md": commands_page(), "python.md": python_page(), "scenario.schema.json": schema,

@@ -13,6 +13,7 @@ from sim.errors import InputError, NovasimError
 COMMANDS = (
     "run",
     "check",
+    "schema",
     "show",
     "explain",
     "plot",
