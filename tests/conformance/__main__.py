@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.cells import RECORDED_WITH, differences
+from tests.conformance.cells import NEW_DEFAULTS, differences
 from tests.conformance.recordings import MATRIX, REQUESTS, copied, rows
 
 
@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--folder", type=Path)
     asked = parser.parse_args()
-    options = RECORDED_WITH if asked.folder is None else {}
+    options = {} if asked.folder is None else NEW_DEFAULTS
     names = asked.names or (
         (*MATRIX, *REQUESTS) if asked.folder is None else sorted(p.stem for p in asked.folder.iterdir())
     )

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sim.eventlog.records import HostState
@@ -30,8 +31,8 @@ _FLAVORS = (
     {"name": "huge", "vcpus": 5000, "memory": "1000000 MiB", "disk": "1 GiB"},
     {"name": "most", "vcpus": 1, "memory": "7680 MiB", "disk": "1 GiB"},
 )
-RECORDED_WITH = {"oslo_policy.enforce_new_defaults": False}
-"""As the recording was made: who was allowed before Nova's default roles still is, so that readers confirm resizes."""
+NEW_DEFAULTS: Mapping[str, Any] = {"oslo_policy.enforce_new_defaults": True}
+"""As recordings of one's own are made: only Nova's default roles are allowed, so that readers confirm no resizes."""
 _OF_STATE = {
     "SHELVED": {"shelved_offload_time": -1}, "SHELVED_OFFLOADED": {"shelved_offload_time": -1},
     "SOFT_DELETED": {"reclaim_instance_interval": 3600},
@@ -40,7 +41,7 @@ _OF_STATE = {
 _NO_LIMITS = {"quota.instances": -1, "quota.cores": -1, "quota.ram": -1}
 
 
-def differences(row: Row, options: Mapping[str, Any] = RECORDED_WITH) -> list[str]:
+def differences(row: Row, options: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
     """Replay a cell; what differs from the recording, empty if nothing does. ``options``: Nova's, as recorded."""
     session, name = _matrix(row, options) if "state" in row else _request(row)
     known = row.get("state") not in _UNKNOWN

@@ -37,7 +37,8 @@ def _session(state: str | None) -> Session:
     cloud = {
         "hosts": hosts, "flavors": _FLAVORS, "images": [{"name": IMAGE, "size": "25165824 B"}],
         "servers": [] if state is None else [{**server, **_STATES[state]}],
-        "nova": {"options": {"shelved_offload_time": -1} if state == "SHELVED" else {}},
+        "nova": {"options": {"oslo_policy.enforce_new_defaults": True,
+                             **({"shelved_offload_time": -1} if state == "SHELVED" else {})}},
     }  # fmt: skip
     return Session(Scenario.model_validate({"name": "body", "cloud": cloud}), seed=1)
 

@@ -36,7 +36,8 @@ def cloud(*servers: dict[str, Any], options: dict[str, Any] | None = None, **mor
     policy = more.pop("policy", None)
     spec = {
         "hosts": hosts, "flavors": _FLAVORS, "images": _IMAGES, "servers": made,
-        "nova": {"options": NO_LIMITS if options is None else options, "policy": policy}, **more,
+        "nova": {"options": {"oslo_policy.enforce_new_defaults": True, **(NO_LIMITS if options is None else options)},
+                 "policy": policy}, **more,
     }  # fmt: skip
     return Session(Scenario.model_validate({"name": "door", "cloud": spec}), seed=1)
 
