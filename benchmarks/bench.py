@@ -1,7 +1,8 @@
 """``make bench``: how fast, how big, how it grows, and the floor under it, all measured in one run.
 
-Each workload runs in a process of its own, so that its memory is its own. Checkers are off. Nothing here asserts a
-time: machines differ and are noisy, so read the ratios.
+Each workload runs in a process of its own, so that its memory is its own. Checkers are off while it runs; what they and
+the digest cost afterwards is told beside. Seconds are of CPU time. Nothing here asserts a time: machines differ and are
+noisy, so read the ratios.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ OTHERS = (
     ("idle", (100_000, 1_000_000, 0)),
 )  # fmt: skip
 _HEAD = ("workload", "build s", "run s", "ops", "ops/s", "µs/op", "events/op", "records/op", "records %", "RSS MiB",
-         "× timeout", "× process")  # fmt: skip
-_FORM = "{:<30}{:>9}{:>9}{:>9}{:>9}{:>8}{:>11}{:>12}{:>11}{:>9}{:>11}{:>11}"
+         "× timeout", "× process", "laws %", "digest %")  # fmt: skip
+_FORM = "{:<30}{:>9}{:>9}{:>9}{:>9}{:>8}{:>11}{:>12}{:>11}{:>9}{:>11}{:>11}{:>8}{:>10}"
+RECORDS = 10_000_000
 
 
 def _ask(kind: str, shape: tuple[int, ...], *more: str) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def _row(kind: str, shape: tuple[int, ...], found: dict[str, Any]) -> None:
     operations = found["operations"]
     if not operations:
         print(_FORM.format(name, f"{found['build_s']:.2f}", f"{found['run_s']:.4f}", 0, "", "", "", "", "",
-                           f"{found['rss_mib']:.0f}", "", ""), flush=True)  # fmt: skip
+                           f"{found['rss_mib']:.0f}", "", "", "", ""), flush=True)  # fmt: skip
         return
     cost = found["run_s"] / operations
     print(
@@ -47,6 +49,7 @@ def _row(kind: str, shape: tuple[int, ...], found: dict[str, Any]) -> None:
             f"{1e6 * cost:.0f}",
             f"{found['events']:.1f}", f"{found['records']:.1f}", f"{100 * found['records_us'] / (1e6 * cost):.0f}",
             f"{found['rss_mib']:.0f}", f"{cost * found['timeouts']:.0f}", f"{cost * found['processes']:.0f}",
+            f"{100 * found['laws_s'] / found['run_s']:.0f}", f"{100 * found['digest_s'] / found['run_s']:.0f}",
         ),
         flush=True,
     )  # fmt: skip
@@ -71,6 +74,13 @@ def main() -> None:
     print(f"\nrun time of the drains grows as V^{exponent:.2f} (V/H = 10, D/H = 0.1)")
     print(f"floor: {last['timeouts']:,.0f} bare SimPy timeouts/s (1000 pending), {last['processes']:,.0f} bare "
           f"processes/s, a bare numpy decision over {shape[0]} hosts {last['decision_us']:.0f} µs")  # fmt: skip
+    if not quick:
+        told = subprocess.run([sys.executable, str(_HERE / "decision.py")], check=True, capture_output=True, text=True)
+        print("\n" + told.stdout)
+        kept = _ask("table", (RECORDS,))
+        print(f"a table of {RECORDS:,} records: written in {kept['write_s']:.1f} s, opened in "
+              f"{1e3 * kept['open_s']:.1f} ms, one server's {kept['found']:,} rows found in {kept['ask_s']:.2f} s of "
+              f"wall time, {kept['rss_mib']:.0f} MiB at most\n")  # fmt: skip
     shares = _ask("drain", shape, "--stages")
     cost = 1e6 * last["run_s"] / last["operations"]
     told = "  ".join(f"{name} {share * cost:.0f}" for name, share in shares.items())

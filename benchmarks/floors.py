@@ -11,10 +11,14 @@ import simpy
 
 
 def _rate(step: Callable[[], int], seconds: float) -> float:
-    count, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds:
-        count += step()
-    return count / (time.perf_counter() - started)
+    """The best of five goes of so many seconds of CPU time together."""
+    best = 0.0
+    for _ in range(5):
+        count, started = 0, time.process_time()
+        while time.process_time() - started < seconds / 5:
+            count += step()
+        best = max(best, count / (time.process_time() - started))
+    return best
 
 
 def timeouts(pending: int = 1000, seconds: float = 0.4) -> float:

@@ -1,4 +1,8 @@
-"""Measures one workload in this process and prints it as JSON: ``python benchmarks/measure.py KIND H,V,D``."""
+"""Measures one workload in this process and prints it as JSON: ``python benchmarks/measure.py KIND H,V,D``.
+
+``table`` in the place of a workload: H records as a run writes them, opened and asked. Seconds are of CPU time, as
+everything here is one thread.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import json
 import pstats
 import resource
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -29,23 +34,59 @@ _STAGES = {
 def measure(kind: str, shape: workloads.Shape) -> dict[str, Any]:
     """Build it, run it, count what happened."""
     from sim.eventlog import records
+    from sim.runs.checkers import check
     from sim.runs.simulation import Simulation
 
     spec = workloads.MAKE[kind](*shape)
-    started = time.perf_counter()
+    started = time.process_time()
     simulation = Simulation(spec, seed=1)
-    built = time.perf_counter()
+    built = time.process_time()
     simulation.advance(finished=spec.run.duration is None, deadline=spec.run.duration)
-    ended = time.perf_counter()
+    ended = time.process_time()
+    memory = _memory_mib()
     log = simulation.log.records
     counted = Counter(type(record) for record in log)
     operations = counted[records.ActionStarted] or 1
+    writing, looked = _writing_s(log), time.process_time()
+    check(log)
+    checked = time.process_time()
+    digest = simulation.log.digest()
     return {
         "build_s": built - started, "run_s": ended - built, "operations": counted[records.ActionStarted],
         "events": simulation.events / operations, "records": len(log) / operations,
-        "records_us": 1e6 * _writing_s(log) / operations, "simulated_s": simulation.env.now,
-        "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "digest": simulation.log.digest()[:12],
+        "records_us": 1e6 * writing / operations, "simulated_s": simulation.env.now, "rss_mib": memory,
+        "laws_s": checked - looked, "digest_s": time.process_time() - checked, "digest": digest[:12],
         "timeouts": floors.timeouts(), "processes": floors.processes(), "decision_us": floors.decision_us(shape[0]),
+    }  # fmt: skip
+
+
+def _memory_mib() -> float:
+    """Most that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def table(count: int) -> dict[str, Any]:
+    """So many steps written, as at the end of a run; then their table opened, and one server's steps asked for."""
+    import polars as pl
+
+    from sim.eventlog import records, storage
+
+    with tempfile.TemporaryDirectory() as folder:
+        writer = storage.RecordWriter(folder)
+        names = [f"s{number}" for number in range(10_000)]
+        began = time.process_time()
+        for number in range(count):
+            at = number * 1e-3
+            writer.append(records.Step(at, names[number % 10_000], "req-1", "copy", "h1", at - 1.0, "done"))
+        writer.close()
+        written, walled = time.process_time(), time.perf_counter()
+        steps = storage.scan(folder, records.Step)
+        opened = time.perf_counter()
+        found = steps.filter(pl.col("server") == "s77").select("t").collect().height
+        asked = time.perf_counter()
+    return {
+        "records": count, "write_s": written - began, "open_s": opened - walled, "ask_s": asked - opened,
+        "found": found, "rss_mib": _memory_mib(),
     }  # fmt: skip
 
 
@@ -54,10 +95,10 @@ def _writing_s(log: list[Any]) -> float:
     fields = [(type(record), tuple(getattr(record, f) for f in record.__struct_fields__)) for record in log[-200_000:]]
     kept: list[Any] = []
     append = kept.append
-    started = time.perf_counter()
+    started = time.process_time()
     for kind, values in fields:
         append(kind(*values))
-    return (time.perf_counter() - started) * len(log) / max(len(fields), 1)
+    return (time.process_time() - started) * len(log) / max(len(fields), 1)
 
 
 def stages(kind: str, shape: workloads.Shape) -> dict[str, float]:
@@ -82,9 +123,11 @@ def stages(kind: str, shape: workloads.Shape) -> dict[str, float]:
 def main() -> None:
     """What the command line names."""
     kind, shape = sys.argv[1], tuple(map(int, sys.argv[2].split(",")))
+    if kind == "table":
+        print(json.dumps(table(shape[0])))
+        return
     assert len(shape) == 3
-    answer = stages(kind, shape) if "--stages" in sys.argv else measure(kind, shape)
-    print(json.dumps(answer))
+    print(json.dumps(stages(kind, shape) if "--stages" in sys.argv else measure(kind, shape)))
 
 
 if __name__ == "__main__":

@@ -47,9 +47,12 @@ def rolling(hosts: int, servers: int, drained: int) -> Scenario:
 
 
 def failed_rack(hosts: int, servers: int, failed: int) -> Scenario:
-    """A rack of ``failed`` hosts dies at once; its servers are evacuated."""
+    """A rack of ``failed`` hosts dies at once; its servers are evacuated when all of it is known to be down.
+
+    Sooner, Nova chooses hosts of the same rack that it still believes to be alive, and those wait for ever.
+    """
     names = [_hosts(1, failed, hosts)]
-    plan = [{"fail": {"hosts": names}}, {"evacuate": {"hosts": names, "concurrency": 3}}]
+    plan = [{"fail": {"hosts": names}}, {"at": "2 min", "evacuate": {"hosts": names, "concurrency": 3}}]
     return _scenario(f"rack({hosts}, {servers}, {failed})", _cloud(hosts, servers), plan)
 
 
