@@ -34,18 +34,18 @@ class Differ:
         """Play a sequence on both sides."""
         nova = self.nova.play(sequence)
         try:
-            ours = self.ours.play(sequence)
+            ours = self.ours.play(sequence, nova)
         except Exception:
             broke = traceback.format_exc().strip().split("\n")
             return Difference(len(sequence.steps) - 1, "breakdown", (Part(None, broke[-1], None, "\n".join(broke)),))
         return first_difference(sequence, nova, ours)
 
     def shortest(self, sequence: Sequence, difference: Difference) -> Sequence:
-        """The smallest sequence with a difference of the same signature."""
+        """The smallest sequence with a difference of the same kind."""
 
         def shows(smaller: Sequence) -> bool:
             found = self.difference(smaller)
-            return found is not None and found.signature == difference.signature
+            return found is not None and found.kind == difference.kind
 
         return shrink(sequence, shows, last=difference.step)
 

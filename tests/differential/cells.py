@@ -135,7 +135,7 @@ def outcome(before: dict[str, Any], row: dict[str, Any], *, requests: bool) -> d
     if row["fault_name"]:
         result["fault_name"] = row["fault_name"]
     if row.get("body"):
-        generated = bool(row["body"].get("adminPass"))
+        generated = row["body"].get("adminPass") not in (None, "Secret12")
         result["response_body"] = {"adminPass": "<generated>"} if generated else row["body"]
     state = row["servers"].get("a")
     if state is None or "get_code" in before["servers"]["a"]["server"]:

@@ -38,6 +38,11 @@ class Difference(NamedTuple):
     parts: tuple[Part, ...]
 
     @property
+    def kind(self) -> tuple[str, ...]:
+        """What was done and what differs, not how: a shorter sequence with the same counts as the same difference."""
+        return (self.did, *sorted({part.what for part in self.parts}))
+
+    @property
     def signature(self) -> str:
         """What was done and what differs, without names and numbers."""
         return f"{self.did}: " + "; ".join(sorted({_signature(part) for part in self.parts}))
@@ -56,7 +61,7 @@ def first_difference(sequence: Sequence, nova: list[Row], ours: list[Row]) -> Di
 def told(step: Step) -> str:
     """What a step does, in a word or two."""
     if step["op"] != "request":
-        rest = [f"{key}={step[key]}" for key in ("state", "disabled", "forced_down") if key in step]
+        rest = [f"{key}={step[key]}" for key in ("disabled", "forced_down") if key in step]
         return " ".join([step["op"], *rest])
     of = "migration " if step.get("of") == "migration" else ""
     return of + (step["method"] if "method" in step else next(iter(step["body"])))

@@ -20,11 +20,11 @@ from nova_rpc import WORK
 
 @dataclasses.dataclass
 class Gate:
-    """What happens at a driver call: `kind` is hold, fail or die; it works once."""
+    """What happens at a driver call: it is held until the gate is opened, unless its host dies meanwhile. Once."""
 
-    kind: str
-    message: str = ""
-    opened: Any = None
+    opened: Any
+    host: str | None = None
+    """Where a call is held; None: none was made yet."""
 
 
 @dataclasses.dataclass
@@ -36,9 +36,9 @@ class World:
     slow_limit_s: float = 5.0
     same_host: bool = False
     as_libvirt: bool = False
-    """Power states as libvirt's driver leaves them, which has a guest to rescue and cannot soft-delete one."""
+    """As libvirt's driver does it: it has a guest to rescue, cannot soft-delete one, and makes no disk smaller."""
     fails: dict[str, set[str]] = dataclasses.field(default_factory=dict)  # host -> what goes wrong there, always
-    gates: dict[tuple[str, str], Gate] = dataclasses.field(default_factory=dict)
+    gates: dict[str, Gate] = dataclasses.field(default_factory=dict)  # driver call -> gate, on whichever host
 
     def fails_on(self, host: str, what: str) -> bool:
         return what in self.fails.get(host, ())
@@ -46,27 +46,29 @@ class World:
     def pass_gate(self, host: str, call: str) -> None:
         if host in WORK.dead:
             WORK.park()
-        gate = self.gates.get((host, call))
-        if gate is None:
+        gate = self.gates.get(call)
+        if gate is None or gate.host is not None:
             return
-        if gate.kind == "hold":
-            gate.opened = gate.opened or eventlet.event.Event()
-            WORK.end()
-            gate.opened.wait()
-            WORK.begin()
-            if host in WORK.dead:
-                WORK.park()
-            return
-        del self.gates[host, call]
-        if gate.kind == "die":
-            WORK.die(host)
+        gate.host = host
+        WORK.end()
+        gate.opened.wait()
+        WORK.begin()
+        if host in WORK.dead:
             WORK.park()
-        raise exception.NovaException(gate.message or f"{call} fails on {host}")
 
-    def open_gate(self, host: str, call: str) -> None:
-        gate = self.gates.pop((host, call))
-        if gate.opened is not None:
+    def hold(self, call: str) -> None:
+        """Hold the next such call, wherever it is made."""
+        self.gates[call] = Gate(eventlet.event.Event())
+
+    def held(self, call: str) -> bool:
+        """Whether one is held."""
+        return call in self.gates and self.gates[call].host is not None
+
+    def open(self) -> None:
+        """Let every held call go on, and hold none any more."""
+        for gate in self.gates.values():
             gate.opened.send()
+        self.gates.clear()
 
 
 WORLD = World()
@@ -97,6 +99,13 @@ class Driver(fake.FakeDriver):
 
     def resume(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
         self._set_state(instance, power_state.RUNNING)
+
+    def migrate_disk_and_power_off(self, context: Any, instance: Any, dest: Any, flavor: Any, *args: Any,
+                                   **kwargs: Any) -> Any:
+        smaller = flavor.root_gb < instance.flavor.root_gb or flavor.ephemeral_gb < instance.flavor.ephemeral_gb
+        if WORLD.as_libvirt and smaller:
+            raise exception.InstanceFaultRollback(exception.ResizeError(reason="Unable to resize disk down."))
+        return super().migrate_disk_and_power_off(context, instance, dest, flavor, *args, **kwargs)
 
     def get_available_resource(self, nodename: str) -> Any:
         found = super().get_available_resource(nodename)

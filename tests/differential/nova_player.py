@@ -8,14 +8,13 @@ import eventlet
 
 import nova_cloud
 import virtual_time
-from nova_driver import WORLD, Gate
+from nova_driver import WORLD
 from nova_observer import Observer
 from nova_rpc import WORK
 from nova_states import States
 
 IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
-_COUNTED = ("build_and_run_instance", "unshelve_instance")
-"""Calls whose failures a host counts against itself."""
+_NO_HOSTS = ("@conductor", "@scheduler")
 _LATE_S = 30.0
 _MOMENT_S = 2.0
 _WARM = ("warm1", "warm2")
@@ -38,11 +37,15 @@ class Player:
     def play(self, step: dict[str, Any]) -> dict[str, Any]:
         self.observer.record(bool(step.get("record")))
         self.observer.begin()
+        if "hold" in step:
+            WORLD.hold(step["hold"])
         reply = getattr(self, f"op_{step['op']}")(step)
         settled = WORK.settle(step.get("settle_s", 7200.0)) if step.get("settle", True) else False
         if step.get("sync", False):
             self._sync()
-        row: dict[str, Any] = {"settled": settled}
+        row: dict[str, Any] = {"settled": settled, "held": "hold" in step and WORLD.held(step["hold"])}
+        if "hold" in step and not row["held"]:
+            WORLD.open()
         if reply is not None:
             row |= {"code": reply.code, "message": reply.message, "fault_name": reply.fault_name}
             if reply.code < 400 and reply.body:
@@ -59,13 +62,17 @@ class Player:
         return row
 
     def _sync(self) -> None:
-        """Seconds pass before the next step: the scheduler keeps its own view of a host until a later one is written.
+        """A minute or two pass before the next step, as far as the scheduler is concerned.
 
-        What the hosts have counted against themselves is written too, as it is every minute.
+        Until the hosts' periodic tasks have told it, it does not know what they have counted since; and it keeps its
+        own view of a host until a later one is written. The clock moves by seconds only, so that no call fails.
         """
         virtual_time.CLOCK.now_s += _MOMENT_S
-        if any(call.startswith(_COUNTED) for call in self.observer.calls):
-            self.cloud.run_periodic("update_available_resource", sorted(set(self.cloud.computes) - WORK.dead))
+        if any(not call.endswith(_NO_HOSTS) for call in self.observer.calls):
+            hosts = sorted(set(self.cloud.computes) - WORK.dead)
+            self.cloud.run_periodic("update_available_resource", hosts)
+            self.cloud.run_periodic("_sync_scheduler_instance_info", hosts)
+            WORK.settle(1.0)
         virtual_time.CLOCK.now_s += _MOMENT_S
 
     # -- what a client does -----------------------------------------------------------------------------------------
@@ -113,8 +120,8 @@ class Player:
     # -- what an operator does ----------------------------------------------------------------------------------------
 
     def op_service(self, step: dict[str, Any]) -> Any:
-        """Disable, enable, force down or lift the compute service of `host`, or of the host that `host_of` is on."""
-        host = step["host"] if "host" in step else self._host_of(step["host_of"])
+        """Disable, enable, force down or lift the compute service of a host."""
+        host = self._named(step)
         if host is None:
             return None
         found = self.cloud.call("GET", f"/os-services?host={host}&binary=nova-compute", microversion="2.53")
@@ -127,8 +134,11 @@ class Player:
         reply = self.cloud.call("PUT", f"/os-services/{service}", body=change, microversion="2.53")
         return None if reply.code == 200 else reply
 
-    def _host_of(self, server: str) -> str | None:
-        return self.states.server(self.servers.get(server)).get("host")
+    def _named(self, step: dict[str, Any]) -> str | None:
+        """The step's `host`, or the one that the server `host_of` is on."""
+        if "host" in step:
+            return str(step["host"])
+        return self.states.server(self.servers.get(step["host_of"])).get("host")
 
     def op_write(self, step: dict[str, Any]) -> None:
         self.cloud.write_instance(self.servers[step["server"]], step["values"])
@@ -153,20 +163,17 @@ class Player:
     def op_settle(self, step: dict[str, Any]) -> None:
         """Nothing but let go on what is under way."""
 
-    def op_gate(self, step: dict[str, Any]) -> None:
-        WORLD.gates[step["host"], step["call"]] = Gate(step["kind"], step.get("message", ""))
+    def op_open(self, _: dict[str, Any]) -> None:
+        WORLD.open()
 
-    def op_open(self, step: dict[str, Any]) -> None:
-        WORLD.open_gate(step["host"], step["call"])
+    def op_dead(self, step: dict[str, Any]) -> None:
+        host = self._named(step)
+        if host is not None:
+            WORK.die(host)
 
-    def op_host(self, step: dict[str, Any]) -> None:
-        if step["state"] == "dead":
-            WORK.die(step["host"])
-            for (host, _), gate in WORLD.gates.items():
-                if host == step["host"] and gate.opened is not None:
-                    gate.kind = "die"
-        else:
-            self.cloud.return_host(step["host"])
+    def op_back(self, _: dict[str, Any]) -> None:
+        for host in sorted(set(self.cloud.computes) & WORK.dead):
+            self.cloud.return_host(host)
 
 
 def start(spec: dict[str, Any], cloud: Any) -> Player:

@@ -12,6 +12,9 @@ from tests.differential.stages import FLAVORS, Stage, Step
 Row = dict[str, Any]
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
+_DURING_S = 5.0
+"""What is asked for while something else is held may have to wait for it: it is not waited for, so that no call of one
+service to another takes so long that it fails."""
 _NOT_THE_FIXTURES = {"filter_scheduler.build_failure_weight_multiplier": 1_000_000.0}
 """Options that Nova's own tests set, back at Nova's defaults."""
 
@@ -30,15 +33,18 @@ def setting(stage: Stage) -> tuple[dict[str, Any], list[Step]]:
 
 def told(step: Step) -> Step:
     """A step in the words of real Nova's player."""
+    step = {**step, "sync": True}
+    if step.get("during") or "hold" in step:
+        step["settle_s"] = _DURING_S
     if step["op"] != "request":
-        return {**step, "sync": True}
+        return step
     paths = {
         ("POST", None): "/servers/{server}/action",
         ("DELETE", None): "/servers/{server}",
         ("POST", "migration"): "/servers/{server}/migrations/{migration}/action",
         ("DELETE", "migration"): "/servers/{server}/migrations/{migration}",
     }
-    return {**step, "sync": True, "path": paths[step.get("method", "POST"), step.get("of")]}
+    return {**step, "path": paths[step.get("method", "POST"), step.get("of")]}
 
 
 class NovaSide:
@@ -63,7 +69,7 @@ def _row(row: Row) -> Row:
     answer = {key: row[key] for key in ("code", "message", "fault_name", "body") if key in row}
     if isinstance(answer.get("body"), dict):
         answer["body"] = sorted(answer["body"])
-    found = {"answer": answer or None, "servers": {name: _server(one) for name, one in row["servers"].items()}}
+    found = {"held": row["held"], "answer": answer or None, "servers": {name: _server(one) for name, one in row["servers"].items()}}
     return _masked(found, names)
 
 

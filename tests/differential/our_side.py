@@ -7,25 +7,54 @@ from typing import Any
 
 from sim.model.api.door import ApiAnswer
 from sim.runs.session import Session
+from sim.scenario.distribution import Dist
 from sim.scenario.spec import Scenario
+from sim.scenario.timings import Timings
 from tests.differential.asks import minor
-from tests.differential.sequences import Sequence
+from tests.differential.compare import told
+from tests.differential.sequences import HOLDS, Sequence
 from tests.differential.stages import FLAVORS, IMAGE, Stage, Step
 
 Row = dict[str, Any]
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_REMOTE = re.compile(r"<class 'nova\.exception_Remote\.(\w+)_Remote'>")
+"""An error that came over the wire has another class than one that was raised in the same process, as on that side."""
 _NO_SERVER = "00000000-aaaa-bbbb-cccc-000000000000"
 _PROJECT = "demo"
 _ROLES = {
     "admin": ("reader", "member", "admin"), "member": ("reader", "member"), "reader": ("reader",),
     "stranger": ("reader", "member"),
 }  # fmt: skip
+_AT_ONCE_S, _STAGE_S, _SLOW_S = 0.001, 1.0, 1000.0
+"""How long the services take, a stage on a host, and a stage that is held."""
+_DURING_S = 40.0
+"""How long what comes in the midst of a held stage may take."""
+_AT_ONCE = (
+    "api", "conductor", "scheduler", "prep_resize", "build_claim", "claim_failure", "device_state", "guest_boot",
+)  # fmt: skip
 _NOT_RUN = {"DEFAULT.sync_power_state_interval": -1}
 """Periodic tasks that the other side's player does not run."""
 
 
-def scenario_of(stage: Stage) -> dict[str, Any]:
-    """The stage as a scenario, without its first servers: those are asked for."""
+def _timings(slow: set[str]) -> dict[str, Any]:
+    stages = [name for name, field in Timings.model_fields.items() if field.annotation is Dist]
+    lasting = dict.fromkeys(stages, _STAGE_S) | dict.fromkeys(_AT_ONCE, _AT_ONCE_S) | dict.fromkeys(slow, _SLOW_S)
+    told = {name: {"constant": f"{seconds} s"} for name, seconds in lasting.items()}
+    return {"source": "none", "fit_error": "only order matters", **told}
+
+
+def _held(sequence: Sequence) -> set[str]:
+    """Timings of the stages that the sequence holds."""
+    held = set()
+    for step in sequence.steps:
+        if "hold" in step:
+            kind = step["op"] if step["op"] == "create" else told(step)
+            held.add(HOLDS[kind if kind != "DELETE" else "delete"][step["hold"]])
+    return held | ({"reboot_soft"} if "reboot_hard" in held else set())
+
+
+def scenario_of(stage: Stage, slow: set[str]) -> dict[str, Any]:
+    """The stage as a scenario, without its first servers: those are asked for. ``slow``: timings that last."""
     return {
         "name": "differential",
         "cloud": {
@@ -42,6 +71,7 @@ def scenario_of(stage: Stage) -> dict[str, Any]:
             ],
             "images": [{"name": IMAGE, "size": "20 MB"}],
             "server_groups": [{"name": name, "policy": policy} for name, policy in stage["groups"].items()],
+            "timings": _timings(slow),
             "nova": {"options": _NOT_RUN | stage["options"]},
         },
     }  # fmt: skip
@@ -50,24 +80,39 @@ def scenario_of(stage: Stage) -> dict[str, Any]:
 class OurSide:
     """Plays one sequence after another, each on a cloud of its own."""
 
-    def play(self, sequence: Sequence) -> list[Row]:
-        """A row for the stage as it stands at the start, then one a step."""
-        player = _Player(sequence.stage)
+    def play(self, sequence: Sequence, nova: list[Row]) -> list[Row]:
+        """A row for the stage as it stands at the start, then one a step.
+
+        ``nova``: real Nova's rows. Where it held an operation, this side stops once it shows the same, if it does.
+        """
+        player = _Player(sequence.stage, _held(sequence))
         for step in sequence.stage["servers"]:
-            player.do(step)
-        return [player.row(None), *(player.row(player.do(step)) for step in sequence.steps)]
+            player.do(step, None)
+        rows = [player.row(None)]
+        holding = False
+        for step, theirs in zip(sequence.steps, nova[1:], strict=True):
+            holding = theirs["held"] or (holding and step["op"] != "open")
+            rows.append({"held": theirs["held"], **player.do(step, theirs if holding else None)})
+        return [{"held": False, **rows[0]}, *rows[1:]]
 
 
 class _Player:
-    def __init__(self, stage: Stage) -> None:
-        self.session = Session(Scenario.model_validate(scenario_of(stage)), seed=1)
+    def __init__(self, stage: Stage, slow: set[str]) -> None:
+        self.session = Session(Scenario.model_validate(scenario_of(stage, slow)), seed=1)
         self.servers: list[str] = []
         """Names of the servers whose creation was granted."""
+        self.dead: list[str] = []
 
-    def do(self, step: Step) -> ApiAnswer | None:
+    def do(self, step: Step, wanted: Row | None) -> Row:
+        """A step, until all is settled, or until it shows the ``wanted`` row, or has had time enough to."""
         answer: ApiAnswer | None = getattr(self, f"_{step['op']}")(step)
-        self.session.settle()
-        return answer
+        if wanted is None:
+            self.session.settle()
+            return self.row(answer)
+        until = self.session.now + (_DURING_S if step.get("during") else _SLOW_S)
+        wanted = {key: wanted[key] for key in ("answer", "servers")}
+        self.session.run_until_seen(lambda: self.session.now >= until or self.row(answer) == wanted)
+        return self.row(answer)
 
     def _create(self, step: Step) -> ApiAnswer:
         version = step["microversion"]
@@ -97,14 +142,32 @@ class _Player:
             microversion=step["microversion"], roles=_ROLES[who], project="other" if who == "stranger" else _PROJECT,
         )  # fmt: skip
 
-    def _service(self, step: Step) -> None:
-        self.session.service(step["host"], disabled=step.get("disabled"), forced_down=step.get("forced_down"))
+    def _named(self, step: Step) -> str | None:
+        """The step's ``host``, or the one that the server ``host_of`` is on."""
+        if "host" in step:
+            return str(step["host"])
+        known = step["host_of"] in self.servers
+        server = self.session.server(step["host_of"]) if known else None
+        return None if server is None or server.vm_state == "deleted" else server.host
 
-    def _host(self, step: Step) -> None:
-        if step["state"] == "dead":
-            self.session.fail(step["host"], "hang")
-        else:
-            self.session.repair(step["host"])
+    def _service(self, step: Step) -> None:
+        host = self._named(step)
+        if host is not None:
+            self.session.service(host, disabled=step.get("disabled"), forced_down=step.get("forced_down"))
+
+    def _dead(self, step: Step) -> None:
+        host = self._named(step)
+        if host is not None and host not in self.dead:
+            self.session.fail(host, "hang")
+            self.dead.append(host)
+
+    def _back(self, _: Step) -> None:
+        for host in sorted(self.dead):
+            self.session.repair(host)
+        self.dead.clear()
+
+    def _open(self, _: Step) -> None:
+        """What was held goes on."""
 
     def _wait(self, step: Step) -> None:
         self.session.run_for(step["seconds"])
@@ -151,6 +214,7 @@ def _sorted(held: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
 
 def _masked(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, str):
+        value = _REMOTE.sub(r"<class 'nova.exception.\1'>", value)
         return _UUID.sub(lambda found: names.get(found.group(), "UUID"), value)
     if isinstance(value, list | tuple):
         return [_masked(one, names) for one in value]

@@ -4,8 +4,11 @@ Steps are plain dictionaries that either side plays:
 
 - ``create``: ``name``, ``flavor``, ``host``, ``group``
 - ``request``: ``server``, and ``body``; or ``method``; ``of`` "migration" asks it of the server's last migration
-- ``service``: ``host`` and ``disabled`` or ``forced_down``; ``host``: ``state`` is dead (silent, its guests run) or back
+- ``service``: ``disabled`` or ``forced_down`` of ``host``, or of the host that the server ``host_of`` is on
+- ``dead``: that host falls silent, its guests run; ``back``: all silent hosts are back
 - ``wait``: ``seconds`` pass, and every living host does its periodic tasks
+- ``hold`` in a create or request: the first such driver call is held where it is, until ``open``; steps marked
+  ``during`` come between, in the midst of the operation
 """
 
 from __future__ import annotations
@@ -39,6 +42,30 @@ _KINDS: dict[str, float] = {
     "up": 0.4, "back": 0.4, "wait": 0.6,
 }  # fmt: skip
 _ALWAYS = ("migrate", "os-migrateLive", "evacuate")
+HOLDS: dict[str, dict[str, str]] = {
+    "os-migrateLive": {"check_can_live_migrate_destination": "pre_check", "pre_live_migration": "pre_live_migration",
+                       "live_migration": "live_start"},
+    "migrate": {"migrate_disk_and_power_off": "resize_disk", "finish_migration": "finish_resize"},
+    "resize": {"migrate_disk_and_power_off": "resize_disk", "finish_migration": "finish_resize"},
+    "confirmResize": {"confirm_migration": "confirm"},
+    "revertResize": {"destroy": "revert_dest", "finish_revert_migration": "revert_source"},
+    "evacuate": {"spawn": "rebuild"}, "create": {"spawn": "spawn"}, "unshelve": {"spawn": "unshelve"},
+    "os-stop": {"power_off": "stop"}, "os-start": {"power_on": "start"}, "reboot": {"reboot": "reboot_hard"},
+    "pause": {"pause": "pause"}, "suspend": {"suspend": "suspend"}, "rescue": {"rescue": "rescue"},
+    "createImage": {"snapshot": "snapshot"}, "shelve": {"snapshot": "shelve"}, "delete": {"destroy": "delete"},
+}  # fmt: skip
+"""Kind of step → driver calls of it that may be held → which of the simulator's timings lasts meanwhile."""
+_BEFORE: dict[str, tuple[str, ...]] = {
+    "confirmResize": ("migrate",), "revertResize": ("resize",), "evacuate": ("down",), "unshelve": ("shelve",),
+    "os-start": ("os-stop",),
+}  # fmt: skip
+"""What brings a server to where that can be asked of it."""
+_DURING: dict[str, float] = {
+    "os-resetState": 3, "delete": 2, "forceDelete": 1, "os-stop": 1, "os-start": 0.5, "reboot": 1, "lock": 0.5,
+    "migrate": 1, "os-migrateLive": 1, "evacuate": 1, "confirmResize": 1, "revertResize": 1, "pause": 0.7, "shelve": 0.5,
+    "abort": 2, "force_complete": 1.5, "down": 3, "disable": 0.5, "create": 0.5,
+}  # fmt: skip
+"""What is done in the midst of an operation."""
 _OF_HOSTS = ("disable", "enable", "down", "up", "back")
 
 
@@ -61,11 +88,15 @@ class _Author:
     def __init__(self, draw: Draw, stage: Stage) -> None:
         self.draw, self.stage = draw, stage
         self.servers = [step["name"] for step in stage["servers"]]
-        self.dead: set[str] = set()
+        self.dead = False
         off = {kind for kind in _KINDS if draw.chance(0.45)} - set(draw.some(_ALWAYS, 0.6))
         self.kinds = {kind: weight for kind, weight in _KINDS.items() if kind not in off}
         self.silent = draw.chance(0.35)
         """Hosts that go down fall silent, instead of being forced down."""
+        self.hold = draw.one([(kind, call) for kind in HOLDS for call in HOLDS[kind]]) if draw.chance(0.5) else None
+        """Which kind of operation is held in its midst, and where."""
+        if self.hold is not None:
+            self.kinds[self.hold[0]] = 3.0
         self.callers = {"admin": 1.0} if draw.chance(0.7) else {"admin": 6, "member": 3, "reader": 1, "stranger": 1}
         self.version = draw_version(draw) if draw.chance(0.4) else None
 
@@ -73,24 +104,45 @@ class _Author:
         """All steps."""
         steps: list[Step] = []
         last: tuple[str, str] | None = None
+        if self.hold is not None:
+            kind, call = self.hold
+            whom = self._whom(kind)
+            for before in _BEFORE.get(kind, ()):
+                steps += self._steps(before, whom)
+            steps += self._held(self._steps(kind, whom), call)
         for _ in range(self.draw.whole(2, 9)):
             kind, whom = self._next(last)
-            steps += self._steps(kind, whom)
+            made = self._steps(kind, whom)
+            if self.hold is not None and kind == self.hold[0] and self.draw.chance(0.7):
+                made = self._held(made, self.hold[1])
+            steps += made
             last = (kind, whom)
         return steps
+
+    def _held(self, steps: list[Step], call: str) -> list[Step]:
+        """The operation of the one step is held in its midst, something else happens, and it goes on."""
+        step = steps[0]
+        if "os-migrateLive" in step.get("body", ()) and minor(step["microversion"]) < 34:
+            return steps  # the API itself would wait for what is held
+        server = step["name"] if step["op"] == "create" else step["server"]
+        held = [step | {"hold": call}]
+        for _ in range(self.draw.whole(1, 3)):
+            what = self.draw.weighted(_DURING)
+            whom = self._whom(what) if server not in self.servers or self.draw.chance(0.3) else server
+            held += [step | {"during": True} for step in self._steps(what, whom)[:1]]
+        return [*held, {"op": "open"}]
 
     def _next(self, last: tuple[str, str] | None) -> tuple[str, str]:
         """What to do next, and to which server or host."""
         if last is not None and last[0] in _FOLLOW and self.draw.chance(0.6):
             kind = self.draw.weighted(_FOLLOW[last[0]])
-            if kind not in _OF_HOSTS or last[0] in _OF_HOSTS:
-                return kind, self._whom(kind) if last[0] in _OF_HOSTS and kind not in _OF_HOSTS else last[1]
-            return kind, self._whom(kind)
+            return kind, last[1] if kind in _OF_HOSTS or last[1] in self.servers else self._whom(kind)
         kind = self.draw.weighted(self.kinds)
         return kind, self._whom(kind)
 
     def _whom(self, kind: str) -> str:
-        return self.draw.one(list(self.stage["hosts"]) if kind in _OF_HOSTS else self.servers)
+        of_host = kind in _OF_HOSTS and self.draw.chance(0.5)
+        return self.draw.one(list(self.stage["hosts"]) if of_host else self.servers)
 
     def _steps(self, kind: str, whom: str) -> list[Step]:
         if kind in _OF_HOSTS:
@@ -121,16 +173,18 @@ class _Author:
             step["group"] = self.draw.one(list(self.stage["groups"]))
         return step
 
-    def _on_host(self, kind: str, host: str) -> list[Step]:
+    def _on_host(self, kind: str, whom: str) -> list[Step]:
+        """A step about a host, or about the host of a server."""
+        where = {"host_of" if whom in self.servers else "host": whom}
         if kind in ("disable", "enable"):
-            return [{"op": "service", "host": host, "disabled": kind == "disable"}]
+            return [{"op": "service", "disabled": kind == "disable", **where}]
         if kind == "down" and self.silent:
-            self.dead.add(host)
-            return [{"op": "host", "host": host, "state": "dead"}, *self._later()]
-        if kind == "back" and host in self.dead:
-            self.dead.discard(host)
-            return [{"op": "host", "host": host, "state": "back"}]
-        return [{"op": "service", "host": host, "forced_down": kind == "down"}]
+            self.dead = True
+            return [{"op": "dead", **where}, *self._later()]
+        if kind == "back" and self.dead:
+            self.dead = False
+            return [{"op": "back"}]
+        return [{"op": "service", "forced_down": kind == "down", **where}]
 
     def _later(self) -> list[Step]:
         """Mostly the others have noticed before anything else happens."""

@@ -9,13 +9,16 @@ from simpy.events import Event
 
 from sim.model import states
 from sim.model.context import Context
+from sim.model.database import KEEP
 from sim.model.exceptions import (
     ComputeResourcesUnavailable,
     ComputeServiceUnavailable,
     DestinationHypervisorTooOld,
+    GroupAffinityViolation,
     InstanceInvalidState,
     InvalidHypervisorType,
     MaxRetriesExceeded,
+    MigrationError,
     MigrationPreCheckError,
     NovaException,
     NoValidHost,
@@ -69,16 +72,17 @@ class LiveMigrationConductor:
                 yield from self._take(ctx, server, migration, forced)
                 dest = forced
         except NovaException as error:
-            message = str(error)
+            unforeseen = isinstance(error, GroupAffinityViolation)
             self._give_back(server, migration)
             if not server.deleted:
-                db.save(server, request, task_state=None)
-            db.fault(server, error.code, message)
+                db.save(server, request, vm_state="error" if unforeseen else KEEP, task_state=None)
+            db.fault(server, error.code, str(error))
             db.save_migration(migration, "error")
-            db.finish_event(server, request, event, message)
+            told = MigrationError(str(error)) if unforeseen else error
+            db.finish_event(server, request, event, str(told))
             if asynchronous:
                 return
-            raise
+            raise told from None
         db.save_migration(migration, "accepted", dest)
         db.finish_event(server, request, event)
         work = cloud.compute.live_migration.migrate(ctx, server, migration, block_migration)
@@ -197,6 +201,12 @@ class LiveMigrationConductor:
             yield from cloud.stages.no_answer(began)
             raise MigrationPreCheckError(f"Timeout while checking if we can live migrate to host: {name}")
         there = db.start_event(server, request, "compute_check_can_live_migrate_destination", name)
+        try:
+            cloud.group_check.check(server, dest)
+        except GroupAffinityViolation as error:
+            db.fault(server, error.code, error.message)
+            db.finish_event(server, request, there, error.message)
+            raise
         here = None
         if hosts.power[source] == UP:
             here = db.start_event(
