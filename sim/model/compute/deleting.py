@@ -55,7 +55,9 @@ class Deleting:
 
     def _terminate(self, order: Order) -> Steps:
         server = order.server
-        if (yield from order.spend(self.cloud.timings.delete, "delete")) and not server.deleted:
+        if server.deleted:
+            order.done()  # an earlier delete had the lock: the server has disappeared, and Nova is content
+        elif (yield from order.spend(self.cloud.timings.delete, "delete")) and not server.deleted:
             self._destroy(server, order.ctx.request)
             order.done()
 
