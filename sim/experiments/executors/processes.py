@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 
@@ -18,12 +19,14 @@ from sim.experiments.executors import Texts
 from sim.experiments.outcome import Outcome, Task, failure
 from sim.experiments.work import code
 
+AHEAD = 2
+"""Runs that a worker has been given: one under way, one waiting beside it, so that it never waits for the driver."""
 TRIES = 2
 """How often a run is tried whose worker dies."""
 
 
 class _Worker:
-    """A process and the run it is at."""
+    """A process and the runs that it has been given, the one it is at first."""
 
     def __init__(self) -> None:
         here, there = socket.socketpair()
@@ -36,15 +39,18 @@ class _Worker:
         )
         there.close()
         self.line: Connection = Connection(here.detach())
-        self.task: Task | None = None
+        self.tasks: deque[Task] = deque()
         self._last = ""
 
     def give(self, task: Task, texts: Texts) -> None:
         """Set it to work; many runs of one scenario send it once."""
-        self.task = task
+        self.tasks.append(task)
         text = None if task.scenario == self._last else texts(task.scenario)
         self._last = task.scenario
-        self.line.send((task, text, code()))
+        try:
+            self.line.send((task, text, code()))
+        except OSError:  # it has died, as its line is about to say; the task is tried again
+            return
 
     def end(self) -> int:
         """Stop it and say how it ended."""
@@ -60,53 +66,55 @@ class Processes:
         self.size = size or len(os.sched_getaffinity(0))
         self._workers: list[_Worker] = []
 
+    @property
+    def pids(self) -> list[int]:
+        """The processes that there are now."""
+        return [worker.process.pid for worker in self._workers]
+
     def run(self, tasks: Iterator[Task], texts: Texts) -> Iterator[Outcome]:
-        """Make the runs. Each worker has one at a time."""
-        again: list[Task] = []
+        """Make the runs. Each worker has one under way, and the next beside it."""
+        again: deque[Task] = deque()
         tries: dict[str, int] = {}
-
-        def following() -> Task | None:
-            return again.pop() if again else next(tasks, None)
-
         while True:
-            for worker in self._idle():
-                task = following()
-                if task is None:
-                    break
-                self._give(worker, task, texts)
-            busy = {worker.line: worker for worker in self._workers if worker.task is not None}
+            self._fill(again, tasks, texts)
+            busy = {worker.line: worker for worker in self._workers if worker.tasks}
             if not busy:
                 return
             for line in wait(list(busy)):
                 assert isinstance(line, Connection)
                 worker = busy[line]
-                task = worker.task
-                assert task is not None
-                worker.task = None
                 try:
-                    yield line.recv()
+                    outcome = line.recv()
                 except (EOFError, ConnectionError):
                     self._workers.remove(worker)
-                    code_ = worker.end()
+                    died = worker.end()
+                    task = worker.tasks.popleft()
+                    again.extend(worker.tasks)
                     tries[task.key] = tries.get(task.key, 0) + 1
                     if tries[task.key] < TRIES:
                         again.append(task)
-                    else:
-                        yield failure(task, "worker", _death(code_))
+                        continue
+                    outcome = failure(task, "worker", _death(died))
+                else:
+                    worker.tasks.popleft()
+                    self._fill(again, tasks, texts)  # before the caller takes its time over the outcome
+                yield outcome
 
-    def _idle(self) -> Iterator[_Worker]:
-        """Workers without a run; new ones while there are too few."""
-        yield from [worker for worker in self._workers if worker.task is None]
-        while len(self._workers) < self.size:
-            worker = _Worker()
-            self._workers.append(worker)
-            yield worker
-
-    def _give(self, worker: _Worker, task: Task, texts: Texts) -> None:
-        try:
-            worker.give(task, texts)
-        except OSError:  # it died idle; its line now says so, and the task is tried again
-            return
+    def _fill(self, again: deque[Task], tasks: Iterator[Task], texts: Texts) -> None:
+        """Give every worker something to do, those with the least first; new workers while there are too few."""
+        while True:
+            idlest = min(self._workers, key=lambda worker: len(worker.tasks), default=None)
+            if idlest is None or (idlest.tasks and len(self._workers) < self.size):
+                idlest = None
+            elif len(idlest.tasks) >= AHEAD:
+                return
+            task = again.popleft() if again else next(tasks, None)
+            if task is None:
+                return
+            if idlest is None:
+                idlest = _Worker()
+                self._workers.append(idlest)
+            idlest.give(task, texts)
 
     def close(self) -> None:
         """Kill the workers."""
@@ -115,7 +123,7 @@ class Processes:
         self._workers.clear()
 
 
-def _death(code_: int) -> str:
-    text = f"was killed by signal {-code_}" if code_ < 0 else f"ended with {code_}"
-    hint = "; the kernel does so when memory runs out" if code_ == -9 else ""
+def _death(died: int) -> str:
+    text = f"was killed by signal {-died}" if died < 0 else f"ended with {died}"
+    hint = "; the kernel does so when memory runs out" if died == -9 else ""
     return f"its worker {text}, {TRIES} times{hint}"

@@ -281,8 +281,8 @@ def guaranteed(room: Room) -> int:
         sum of a over all hosts  >  sum of (a + w · held) over the failed ones, plus the largest a of hosts that an
                                     anti-affinity group keeps the server from (one fewer than the group has members),
 
-    and the worst set of k hosts for that is simply the k largest. Only hosts that may take every server are counted, and
-    on each only resources that can be short before another is (:func:`_can_be_short`).
+    and the worst set of k hosts for that is simply the k largest. Only hosts that may take every server are counted,
+    and on each only resources that can be short before another is (:func:`_can_be_short`).
     """
     if not len(room.classes):
         return len(room.hosts) - 1
