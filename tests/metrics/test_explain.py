@@ -170,3 +170,43 @@ def test_refusals_are_counted_where_they_happen(story: Records) -> None:
 def test_mistakes(story: Records, what: str, host: str | None, words: str) -> None:
     with pytest.raises(sim.InputError, match=words):
         explain(story, what, host)
+
+
+# --- what was said wrongly once --------------------------------------------------------------------------------------
+
+
+def test_among_equals_nobody_is_said_to_have_weighed_more() -> None:
+    """Hosts are alike: all weigh the same. With a subset of 3 luck decides, without it the scenario's order."""
+    for subset, words in ((3, "luck decided"), (1, "the first in the scenario's order was taken")):
+        scenario = {
+            "cloud": {
+                "hosts": [{"name": "h{n:1-9}", "vcpus": 8, "memory": "32 GiB", "disk": "1 TiB"}],
+                "flavors": [{"name": "f", "vcpus": 1, "memory": "1 GiB", "disk": "1 GiB"}],
+                "servers": [{"name": "web-{n:1-4}", "flavor": "f", "host": "h9"}],
+                "storage": {"instances": "shared"},
+                "nova": {"options": {"filter_scheduler": {"host_subset_size": subset}}},
+            },
+            "plan": [{"drain": {"hosts": ["h9"], "concurrency": 1}}],
+        }
+        run = sim.run(Scenario.model_validate(scenario), seed=3, explain=True)
+        told = explain(run, "1")
+        assert f"because nobody weighed more; 7 others weighed the same, and {words}" in told
+        assert "weighed more:" not in told
+
+
+def test_a_move_that_a_reset_took_out_of_its_window_says_so() -> None:
+    told = explain(sim.run(SCENARIOS / "auto_confirm_night.yaml"), "batch-07")
+    assert "What would have helped: no os-resetState" in told
+    assert "it is in ERROR" in told
+
+
+def test_an_evacuated_server_that_was_left_stopped_is_not_said_to_serve() -> None:
+    """From microversion 2.95 on Nova leaves it stopped: its downtime has not ended for its users."""
+    told = explain(sim.run(SCENARIOS / "failed_host_evacuation.yaml"), "shop-1")
+    assert told.splitlines()[-1].startswith("In the end it is SHUTOFF on ")
+    assert told.endswith("in all, and it does not run now.")
+
+
+def test_who_gives_up_is_named() -> None:
+    told = explain(sim.run(SCENARIOS / "rack_drain.yaml"), "cache-04")
+    assert "the drain of rack:r02 gives up on it and leaves it to a person" in told

@@ -250,6 +250,16 @@ def test_an_operator_waits_for_the_last_report_to_be_old_enough() -> None:
     assert stats.kstest(waits, stats.uniform(50, 10).cdf).pvalue > 0.001
 
 
+def test_a_down_time_within_a_report_is_replaced_as_nova_replaces_it() -> None:
+    """5 s with a report each 10 s: Nova takes 2.5 intervals instead, 25 s less the age of the last report."""
+    for seed in range(1, 9):
+        records = run(
+            servers=[{"name": "vm", "host": "h1"}], seed=seed, options={"service_down_time": 5},
+            plan=[{"at": "1000 s", "fail": {"hosts": ["h1"]}}, {"at": "1000 s", "evacuate": {"hosts": ["h1"]}}],
+        )  # fmt: skip
+        assert 15 <= backs(records)[0] <= 25, seed
+
+
 def test_masakari_looks_waits_and_evacuates_three_at_a_time() -> None:
     """Looks each 60 s, waits 180 s, three threads of 15 s each: seven servers come back in three waves."""
     firsts = []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import polars as pl
 
+from sim import units
 from sim.errors import InputError, Issue
 from sim.eventlog import records as r
 from sim.metrics.explain import room
@@ -77,12 +79,38 @@ def _weights(source: Records, row: dict[str, Any]) -> list[str]:
     if row["chosen"] is None:
         return lines
     spare = f"; alternates {', '.join(row['alternates'])}" if row["alternates"] else ""
-    why = ""
-    if totals and totals[0][0] == row["chosen"]:
-        why = " because nobody weighed more"
-    elif totals:
-        why = f", though {totals[0][0]} weighed more: it was drawn among equals or the best, or its claim was quicker"
-    return [*lines, f"Of {row['left']} hosts left, {row['chosen']} was chosen{why}{spare}."]
+    lines += _place_of_chosen(totals, row["chosen"])
+    return [*lines, f"Of {row['left']} hosts left, {row['chosen']} was chosen{_why(source, totals, row)}{spare}."]
+
+
+def _place_of_chosen(totals: list[tuple[str, float, list[str]]], chosen: str) -> list[str]:
+    """The chosen host's line where it is not among those that are shown anyway."""
+    places = {host: place for place, (host, _, _) in enumerate(totals, start=1)}
+    place = places.get(chosen, 0)
+    if place <= _TOP:
+        return []
+    between = [f"  … {place - _TOP - 1} more"] if place > _TOP + 1 else []
+    return [*between, f"  {place}. {chosen} weighs {totals[place - 1][1]:.3f}"]
+
+
+def _why(source: Records, totals: list[tuple[str, float, list[str]]], row: dict[str, Any]) -> str:
+    """Why this one of the hosts left: its weight, luck among equals or among the best, or a claim that went through."""
+    weights = {host: total for host, total, _ in totals}
+    if row["chosen"] not in weights:
+        return ""
+    if len(weights) == 1:
+        return ", the only one"
+    mine, best = weights[row["chosen"]], totals[0][1]
+    equals = sum(math.isclose(total, mine, rel_tol=0, abs_tol=1e-12) for total in weights.values()) - 1
+    subset = int(source.options.get("filter_scheduler.host_subset_size", 1))
+    if math.isclose(mine, best, rel_tol=0, abs_tol=1e-12):
+        if not equals:
+            return " because it weighed most"
+        shuffled = subset > 1 or source.options.get("filter_scheduler.shuffle_best_same_weighed_hosts")
+        how = "luck decided" if shuffled else "the first in the scenario's order was taken"
+        return f" because nobody weighed more; {units.counted(equals, 'others')} weighed the same, and {how}"
+    drawn = f"it was drawn from the best {subset} (host_subset_size), or " if subset > 1 else ""
+    return f", though {totals[0][0]} weighed more: {drawn}the claim of those that weighed more was not granted"
 
 
 def why_not(source: Records, decision: int, host: str) -> str:

@@ -133,12 +133,16 @@ def _narrowest(source: Records, route: list[int], begin: float, end: float) -> s
     worst = each.sort("full", "capacity", "link", descending=[True, False, False]).row(0, named=True)
     if worst["full"] > 0.01 * (end - begin):
         others = worst["flows"] - 1
-        shared = f", shared with {others:.1f} other flows on average" if others >= 0.05 else ""
+        shared = f", shared with {_flows(others)} on average" if others >= 0.05 else ""
         return (
             f": link {worst['link']} ({units.format_rate(worst['capacity'])}) was full for "
             f"{worst['full'] / (end - begin):.0%} of that time{shared}"
         )
     return ": no link on its way was full, so its own limit held it (the migration stream, a bandwidth option, a disk)"
+
+
+def _flows(others: float) -> str:
+    return "1 other flow" if 0.95 <= others < 1.05 else f"{others:.1f} other flows"
 
 
 def _dirty(source: Records, row: dict[str, Any]) -> list[str]:

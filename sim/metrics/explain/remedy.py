@@ -74,7 +74,7 @@ def of_migration(source: Records, migration: int) -> Remedy | None:
     row = table(source, "migrations").filter(pl.col("migration") == migration).row(0, named=True)
     if row["outcome"] not in {"failed", "cancelled"}:
         return None
-    looked_at = (_timed_out, _exhausted, _undecided, _crashed, _aborted)
+    looked_at = (_timed_out, _exhausted, _undecided, _reset, _crashed, _aborted)
     found = (remedy for look in looked_at if (remedy := look(source, row)) is not None)
     return next(found, None) or Remedy(_sentence(advice(row["reason"] or row["status"])))
 
@@ -84,6 +84,23 @@ def _undecided(source: Records, row: dict[str, Any]) -> Remedy | None:
     mine = (pl.col("server") == row["server"]) & (pl.col("request") == row["request"])
     without = source.frame(r.Decision).filter(mine & pl.col("chosen").is_null())
     return of_decision(source, without["decision"].to_list()[-1]) if without.height else None
+
+
+def _reset(source: Records, row: dict[str, Any]) -> Remedy | None:
+    """It had arrived and waited to be confirmed, and somebody reset the server's state before it was."""
+    since, until = row["at_finished_s"], row["ended_s"]
+    if since is None or until is None:
+        return None
+    resets = table(source, "requests").filter(
+        (pl.col("server") == row["server"]) & (pl.col("action") == "os-resetState") & (pl.col("code") < 400)
+        & pl.col("asked_s").is_between(since, until)
+    )  # fmt: skip
+    if resets.is_empty():
+        return None
+    return Remedy(
+        f"No os-resetState: it had arrived at {since:,.2f} s; the reset at {resets['asked_s'][0]:,.2f} s took the "
+        "server out of VERIFY_RESIZE, so it could be neither confirmed nor reverted, and its record ended in error."
+    )
 
 
 def _aborted(_: Records, row: dict[str, Any]) -> Remedy | None:

@@ -110,7 +110,8 @@ def _copy(record: r.LiveCopy) -> str:
     rate = units.format_rate((record.bytes_memory + record.bytes_disk) / took) if took > 0 else "-"
     how = {"postcopy": " (it ended as post-copy)", "paused": " (it was paused to let it end)"}.get(record.mode, "")
     rounds = "1 round" if record.rounds == 1 else f"{record.rounds} rounds"
-    text = f"sent {sent} of memory{disk} from {record.source} to {record.dest} in {rounds}, {rate} on average{how}"
+    took_rounds = f" in {rounds}" if record.rounds else " (it had not come to the end of a round)"
+    text = f"sent {sent} of memory{disk} from {record.source} to {record.dest}{took_rounds}, {rate} on average{how}"
     if record.throttle > 0:
         text += f"; the guest was throttled to {1 - record.throttle:.0%} of its CPU time"
     if record.outcome == "completed":
@@ -170,9 +171,7 @@ _SAY: dict[type[Record], Callable[[Any], str | None]] = {
         f"its guest did not run for {units.format_seconds(record.t - record.began)} ({record.cause})"
     ),
     r.Slowdown: lambda record: f"its guest now runs at {1 - record.fraction:.0%} of its speed ({record.cause})",
-    r.NeedsHuman: lambda record: (
-        f"operation {record.operation} gave up on it and leaves it to a person: {record.reason.strip()}"
-    ),
+    r.NeedsHuman: lambda record: f"it is given up and left to a person: {record.reason.strip()}",
     r.ServerDeleted: lambda _: "it is gone",
 }
 

@@ -23,6 +23,8 @@ from sim.metrics.words import advice
 
 _CLAIM = "compute_prep_resize"
 _RUNNING = 1
+_NOT_MEANT_TO_RUN = frozenset({"PAUSED", "SUSPENDED", "SHELVED", "SHELVED_OFFLOADED", "SOFT_DELETED"})
+"""Statuses that say by themselves that nothing runs."""
 
 
 def explain(source: Source, what: str, host: str | None = None) -> str:
@@ -115,11 +117,13 @@ def _ended(life: dict[str, object]) -> list[str]:
     runs = life["power_state"] == _RUNNING
     felt = f"its guest stood still for {units.format_seconds(down)} in all" if down else "its guest never stood still"
     felt = felt if runs or down else "its guest does not run"
+    felt += ", and it does not run now" if down and not runs and life["status"] not in _NOT_MEANT_TO_RUN else ""
     lost = f" and lost {units.format_seconds(slow)} to slowdowns" if slow else ""
     lines = [f"In the end it is {life['status']} {where}{busy}; {felt}{lost}."]
     if life["needs_human"]:
-        reasons = "; ".join(one.strip(" .") for one in str(life["needs_human"]).split("; "))
-        lines.append(f"It needs a person: {reasons}. To do: {advice(reasons)}.")
+        reasons = [one.strip(" .") for one in str(life["needs_human"]).split("; ")]
+        told = "; ".join(f"it {one}" if one.startswith("is ") else one for one in reasons)
+        lines.append(f"It needs a person: {told}. To do: {advice('; '.join(reasons))}.")
     return lines
 
 
@@ -138,6 +142,8 @@ def _told(source: Records, chapter: Chapter, host: object) -> list[str]:
         elif isinstance(record, r.ServerState):
             text = _state(record, status, host)
             status, host = record.status, record.host
+        elif isinstance(record, r.NeedsHuman):
+            text = f"{_operation(source, record.operation)} gives up on it and leaves it to a person: {record.reason}"
         else:
             text = said(record)
         if isinstance(record, r.Decision) or (isinstance(record, r.EventStarted) and record.event == _CLAIM):
@@ -153,6 +159,13 @@ def _told(source: Records, chapter: Chapter, host: object) -> list[str]:
     took = [f"  {line}" for number in numbers for line in durations(source, number)]
     helped = [f"  {line}" for remedy in _remedies(source, chapter) for line in remedy.told(source)]
     return [_head(chapter), *body, *took, *helped]
+
+
+def _operation(source: Records, number: int) -> str:
+    """``the drain of rack:r02``."""
+    rows = source.frame(r.Operation).filter(pl.col("operation") == number).head(1)
+    return next((f"the {kind.replace('_', ' ')} of {target}" for kind, target in
+                 rows.select("kind", "target").iter_rows()), f"operation {number}")  # fmt: skip
 
 
 def _head(chapter: Chapter) -> str:

@@ -162,14 +162,19 @@ def _services(cloud: Cloud, spec: CloudSpec, view: View, explain: bool) -> None:
     cloud.scheduler = Scheduler(view, env, cloud.log, cloud.streams, explain=explain)
     cloud.stages = Stages(cloud)
     cloud.service_group = ServiceGroup(
-        env, cloud.hosts, float(cloud.options["DEFAULT.report_interval"]),
-        float(cloud.options["DEFAULT.service_down_time"]),
+        env, cloud.hosts, float(cloud.options["DEFAULT.report_interval"]), _down_time_s(cloud.options)
     )  # fmt: skip
     cloud.group_check = GroupCheck(cloud)
     cloud.images = Images(cloud)
     cloud.conductor = Conductor(cloud)
     cloud.compute = Compute(cloud)
     cloud.door = Door(cloud)
+
+
+def _down_time_s(options: NovaOptions) -> float:
+    """``service_down_time``; one that is not longer than ``report_interval`` Nova replaces (servicegroup/api.py)."""
+    interval, down_time = int(options["DEFAULT.report_interval"]), int(options["DEFAULT.service_down_time"])
+    return float(int(interval * 2.5) if down_time <= interval else down_time)
 
 
 def _workers(options: NovaOptions, group: str) -> int:
