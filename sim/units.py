@@ -31,7 +31,7 @@ def _split(text: str, example: str) -> tuple[float, str]:
 
 
 def parse_seconds(text: str | float) -> float:
-    """``"90 s"``, ``"10 min"``, ``"1.5 h"`` → seconds. A bare 0 needs no unit; raises ValueError with what would be right."""
+    """``"90 s"``, ``"10 min"``, ``"1.5 h"`` → seconds. A bare 0 needs no unit; ValueError says what would be right."""
     if isinstance(text, (int, float)) and not isinstance(text, bool):
         if text == 0:
             return 0.0
@@ -100,10 +100,8 @@ def format_seconds(seconds: float | None) -> str:
         return "-"
     if seconds < 0:
         return "-" + format_seconds(-seconds)
-    if seconds < 10:
-        return f"{seconds:.2f} s"
     if seconds < 120:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"

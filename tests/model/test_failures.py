@@ -302,3 +302,24 @@ def test_an_overloaded_api_falls_behind_by_what_it_cannot_do() -> None:
     )  # fmt: skip
     answers = [one.t for one in records if isinstance(one, r.Answer)]
     assert [round(at - n - 1.5, 6) for n, at in enumerate(answers, 1)] == [(n - 1) / 2 for n in range(1, 61)]
+
+
+def test_an_operator_does_not_wait_for_ever_for_a_host_that_died_too() -> None:
+    """A whole rack dies: Nova still believes in some of its hosts and picks them for servers of others."""
+    scenario = parse({
+        "cloud": {
+            "hosts": [{"name": "h{n:01-20}", "rack_size": 10, "vcpus": 64, "memory": "256 GiB", "disk": "4 TB"}],
+            "flavors": [{"name": "m", "vcpus": 4, "memory": "16 GiB", "disk": "40 GiB"}],
+            "servers": [{"name": "s{n:1-50}", "flavor": "m", "hosts": ["h{n:01-10}"], "boot_from": "volume"}],
+            "storage": {"instances": "shared"},
+        },
+        "plan": [{"fail": {"hosts": ["rack:rack-001"]}}, {"evacuate": {"hosts": ["rack:rack-001"]}}],
+    })  # fmt: skip
+    log = execute(scenario, 1).records()
+    job = [record for record in log if isinstance(record, r.Operation) and record.kind == "evacuate"]
+    left = [record for record in log if isinstance(record, r.NeedsHuman)]
+    assert [record.phase for record in job] == ["begun", "ended"]
+    assert left
+    assert {record.reason for record in left} == {"not rebuilt within 1800 s"}
+    asked = [record for record in log if isinstance(record, r.Request) and record.action == "evacuate"]
+    assert len(asked) == 50

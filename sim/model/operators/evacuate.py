@@ -15,6 +15,9 @@ from sim.scenario.spec import EvacuateStep
 MASAKARI_POLL_S = 60.0
 MASAKARI_WAIT_S = 180.0
 MASAKARI_THREADS = 3
+MASAKARI_PATIENCE_S = 90.0
+OPERATOR_PATIENCE_S = 1800.0
+"""How long an operator looks at one server before going on (assumed): its new host may have died, too."""
 
 
 class Evacuation:
@@ -23,6 +26,7 @@ class Evacuation:
     def __init__(self, operator: Operator, hosts: list[int], spec: EvacuateStep) -> None:
         self.operator, self.hosts, self.spec = operator, hosts, spec
         self.cloud = operator.cloud
+        self._patience_s = MASAKARI_PATIENCE_S if spec.by == "masakari" else OPERATOR_PATIENCE_S
 
     def run(self, target: str) -> Steps:
         """Every host on its own; the job ends with the last server."""
@@ -62,7 +66,9 @@ class Evacuation:
         if answer.code >= 400:
             self.operator.leave_to_human(server, job, answer.message or f"refused with {answer.code}")
             return
-        yield from self.operator.wait(server)
+        if not (yield from self.operator.wait_at_most(server, self._patience_s)):
+            self.operator.leave_to_human(server, job, f"not rebuilt within {self._patience_s:.0f} s")
+            return
         if server.host == source or server.vm_state == "error":
             self.operator.leave_to_human(server, job, failure(server, answer.request_id))
             return

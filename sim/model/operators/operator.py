@@ -68,6 +68,15 @@ class Operator:
             yield process
             process = self.cloud.processes.get(server.name)
 
+    def wait_at_most(self, server: Server, patience_s: float) -> Generator[Event, Any, bool]:
+        """The same, but no longer than that. False if something still is under way then."""
+        enough = self.cloud.env.timeout(patience_s)
+        process = self.cloud.processes.get(server.name)
+        while process is not None and not enough.processed:
+            yield process | enough
+            process = self.cloud.processes.get(server.name)
+        return process is None
+
 
 def failure(server: Server, request: str) -> str:
     """Why the last thing asked of a server failed, in Nova's own words: the failed event's details, or the fault."""
