@@ -308,9 +308,9 @@ def test_an_operator_does_not_wait_for_ever_for_a_host_that_died_too() -> None:
     """A whole rack dies: Nova still believes in some of its hosts and picks them for servers of others."""
     scenario = parse({
         "cloud": {
-            "hosts": [{"name": "h{n:01-20}", "rack_size": 10, "vcpus": 64, "memory": "256 GiB", "disk": "4 TB"}],
+            "hosts": [{"name": "h{n:001-100}", "rack_size": 10, "vcpus": 64, "memory": "256 GiB", "disk": "4 TB"}],
             "flavors": [{"name": "m", "vcpus": 4, "memory": "16 GiB", "disk": "40 GiB"}],
-            "servers": [{"name": "s{n:1-50}", "flavor": "m", "hosts": ["h{n:01-10}"], "boot_from": "volume"}],
+            "servers": [{"name": "s{n:1-1000}", "flavor": "m", "hosts": ["h{n:001-100}"], "boot_from": "volume"}],
             "storage": {"instances": "shared"},
         },
         "plan": [{"fail": {"hosts": ["rack:rack-001"]}}, {"evacuate": {"hosts": ["rack:rack-001"]}}],
@@ -322,4 +322,4 @@ def test_an_operator_does_not_wait_for_ever_for_a_host_that_died_too() -> None:
     assert left
     assert {record.reason for record in left} == {"not rebuilt within 1800 s"}
     asked = [record for record in log if isinstance(record, r.Request) and record.action == "evacuate"]
-    assert len(asked) == 50
+    assert len(asked) == 100
