@@ -64,7 +64,8 @@ class _Fold:
             r.MigrationsPresent: self._stood, r.MigrationState: self._migration, r.Downtime: self._down,
             r.Operation: self._operation,
             r.Decision: self._decision, r.EventStarted: self._event, r.EventFinished: self._event_over,
-            r.Request: self._request, r.Answer: self._answer, r.NeedsHuman: self._human, r.FlowStarted: self._flow_begun, r.FlowEnded: self._flow,
+            r.Request: self._request, r.Answer: self._answer, r.NeedsHuman: self._human,
+            r.FlowStarted: self._flow_begun, r.FlowEnded: self._flow,
             r.Slowdown: self._slowdown,
         }  # fmt: skip
 

@@ -78,8 +78,8 @@ def _patient() -> Iterator[Callable[[], bool]]:
 
 
 def finish(simulation: Simulation, *, partial: bool, checkers: bool) -> Result:
-    """Look over the log of a simulation and close it."""
-    records = tuple(simulation.log.records)
+    """Look over the log of a simulation and close it: what guests that are still missed have lost so far is in it."""
+    records = (*simulation.log.records, *simulation.cloud.compute.uptime.missed())
     if checkers:
         try:
             check(records)

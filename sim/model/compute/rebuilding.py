@@ -154,12 +154,14 @@ class _Rebuild:
         cloud, server, request = self.cloud, self.server, self.ctx.request
         source = self.migration.source
         assert source is not None
+        active = server.vm_state == "active"
+        if not active:  # while it is still its old host's, whose guest was missed
+            cloud.compute.uptime.gone(server)
         cloud.db.save(server, request, host=self.dest)
         cloud.db.save_migration(self.migration, "done")
         cloud.db.finish_event(server, request, self.event)
         server.evacuated_from += (source,)
-        if server.vm_state != "active":
-            cloud.compute.uptime.gone(server)
+        if not active:
             return
         since = cloud.hosts.silent_since.get(source) if cloud.hosts.power[source] in _STILL and self.ran else None
         cloud.compute.uptime.boots(server, request, since, "evacuation")

@@ -98,9 +98,23 @@ class Uptime:
             cloud.cast(self._serve(server, request, since, cause))
 
     def gone(self, server: Server) -> None:
-        """The guest is off, on purpose, or deleted: nobody misses it."""
+        """The guest is off, on purpose, or deleted: nobody misses it any more."""
+        lost = self._loss(server)
         self._lost.pop(server.name, None)
+        if lost is not None:
+            now = self._cloud.env.now
+            self._cloud.log.append(records.Downtime(now, server.name, lost.since, lost.cause, None))
         self._started.pop(server.name, None)
+
+    def missed(self) -> list[records.Downtime]:
+        """The guests that are missed at this moment, each as if its downtime ended now."""
+        cloud = self._cloud
+        servers = [server for name in self._lost if not (server := cloud.db.servers[name]).deleted]
+        return [
+            records.Downtime(cloud.env.now, server.name, lost.since, lost.cause, None)
+            for server in servers
+            if (lost := self._loss(server)) is not None
+        ]
 
     def _serve(self, server: Server, request: str | None, since: float, cause: str) -> Generator[Event, Any, None]:
         """The downtime ends when the guest has booted, if nothing has happened to it meanwhile."""
