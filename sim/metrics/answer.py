@@ -12,7 +12,7 @@ from sim.metrics.servers import needs
 from sim.metrics.source import Records, Source, as_records
 from sim.metrics.summary import FAULTS, summary
 from sim.metrics.tables import table
-from sim.metrics.words import advice, grouped
+from sim.metrics.words import advice, grouped, with_names
 
 MOVES = ("migrate", "os-migrateLive", "evacuate")
 """Actions that ask for a server to be on another host."""
@@ -30,6 +30,8 @@ __all__ = [
 
 _MOST = 10
 """How many links the answer names."""
+_NAMED = 5
+"""How many servers it names of each reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +157,8 @@ def _answer(records: Records) -> Answer:
     migrations = table(records, "migrations")
     fates = _fates(records)
     names = [*records.frame(r.HostsPresent)["host"], *fates["server"]]
-    reasons = {
-        fate: [Reason(*pair) for pair in grouped(fates.filter(pl.col("fate") == fate)["why"].drop_nulls(), names)]
-        for fate in ("failed", "left")
-    }
+    ids = dict(table(records, "servers").select(pl.col("uuid").str.to_lowercase(), "server").iter_rows())
+    reasons = {fate: _of_fate(fates.filter(pl.col("fate") == fate), names, ids) for fate in ("failed", "left")}
     counts = dict(fates.group_by("fate").len().iter_rows())
     servers = table(records, "servers")
     touched = servers.filter(pl.col("server").is_in(migrations["server"].to_list()) | (pl.col("downtime_s") > 0))
@@ -190,7 +190,7 @@ def _answer(records: Records) -> Answer:
         links=_links(records),
         headroom=headrooms(records),
         flavors=flavors_by_use(records),
-        humans=_humans(records),
+        humans=_humans(records, ids),
     )
 
 
@@ -291,11 +291,18 @@ def flavors_by_use(records: Records) -> list[str]:
     return both["flavor"].to_list()
 
 
-def _humans(records: Records) -> list[HumanAnswer]:
+def _of_fate(fates: pl.DataFrame, names: list[str], ids: dict[str, str]) -> list[Reason]:
+    """Reasons of servers of one fate, those about most servers first."""
+    told = [(server, with_names(why, ids)) for server, why in fates.select("server", "why").drop_nulls().iter_rows()]
+    return [Reason(why, len(servers), tuple(servers[:_NAMED])) for why, servers in grouped(told, names)]
+
+
+def _humans(records: Records, ids: dict[str, str]) -> list[HumanAnswer]:
     rows = needs(records).group_by("server", maintain_order=True).agg(pl.col("since_s").min(), pl.col("reason"))
     made = []
     for server, since, reasons in rows.iter_rows():
-        said = [reason for i, reason in enumerate(reasons) if not any(reason in other for other in reasons[:i])]
+        once = list(dict.fromkeys(with_names(reason, ids) for reason in reasons))
+        said = [one for one in once if not any(one != other and one.rstrip(". ") in other for other in once)]
         text = "; ".join(said)
         made.append(HumanAnswer(server, since, text, advice(text)))
     return made

@@ -157,6 +157,22 @@ def _outcome() -> pl.Expr:
     )
 
 
+def _ended_so() -> pl.Expr:
+    """Why a migration ended badly of which no event and no decision tells anything."""
+    cancelled, copied = pl.col("status") == "cancelled", pl.col("copy_outcome")
+    return (
+        pl.when(cancelled & (copied == "timed_out"))
+        .then(pl.lit("its copy was aborted after live_migration_completion_timeout"))
+        .when(cancelled & copied.is_null())
+        .then(pl.lit("it was aborted before its copy began"))
+        .when(cancelled)
+        .then(pl.lit("its copy was aborted on request"))
+        .when(pl.col("at_finished_s").is_not_null())
+        .then(pl.lit("it was not in VERIFY_RESIZE any more when its confirm window ended"))
+        .otherwise("status")
+    )
+
+
 def build(source: Records, warm_up: float) -> pl.DataFrame:
     """One row a migration record."""
     lives = _lives(source)
@@ -189,7 +205,7 @@ def build(source: Records, warm_up: float) -> pl.DataFrame:
             (pl.col("attempts").cast(pl.Int64) - 1).clip(lower_bound=0).alias("retries"),
             ((pl.col("live_memory_b") + pl.col("live_disk_b")) / pl.col("copy_s")).alias("mean_rate_bps"),
             pl.when(pl.col("outcome").is_in(["failed", "cancelled"]))
-            .then(pl.coalesce("why", "status"))
+            .then(pl.coalesce("why", _ended_so()))
             .alias("reason"),
         )
         .with_columns(pl.when(pl.col("mean_rate_bps").is_finite()).then("mean_rate_bps").alias("mean_rate_bps"))
@@ -217,7 +233,7 @@ TABLE = Table(
         text("status", "Nova's status at the end of the run"),
         text("outcome", "`done`, `unconfirmed` (at its new place, waits for confirm or revert), `reverted`, "
              "`cancelled`, `failed` or `under way` (when the run ended)"),
-        text("reason", "why it failed or was cancelled, in Nova's words"),
+        text("reason", "why it failed or was cancelled, in Nova's words where Nova has any"),
         count("attempts", "hosts", "destinations tried"),
         count("retries", "hosts", "destinations tried after the first"),
         seconds("created_s", "when the record was created; empty if it stood at the start"),

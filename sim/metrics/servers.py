@@ -67,6 +67,7 @@ def _needs(source: Records) -> pl.DataFrame:
     ends = ends.join(hosts, on="end_host", how="left", maintain_order="left")
     given_up = source.frame(r.NeedsHuman).select("server", pl.col("t").alias("since_s"), "reason")
     given_up = given_up.join(lives(source).filter(pl.col("deleted_s").is_not_null()), on="server", how="anti")
+    given_up = _as_its_migration_tells(source, given_up)
     moved = source.frame(r.MigrationState).filter(pl.col("status").is_in(migrations.MOVED)).group_by("server")
     given_up = given_up.join(moved.agg(pl.col("t").max().alias("moved_s")), on="server", how="left")
     given_up = given_up.filter(pl.col("moved_s").is_null() | (pl.col("moved_s") <= pl.col("since_s")))
@@ -91,6 +92,18 @@ def _needs(source: Records) -> pl.DataFrame:
         given_up.select("server", "since_s", pl.lit("given-up").alias("kind"), "reason"),
     ]  # fmt: skip
     return pl.concat(kinds).sort("since_s", "server", maintain_order=True)
+
+
+def _as_its_migration_tells(source: Records, given_up: pl.DataFrame) -> pl.DataFrame:
+    """An operator sees no more than the status in which a migration ended; the log knows why."""
+    told = migrations.TABLE.make(source, 0.0).drop_nulls("reason").group_by("server").agg(pl.last("reason", "status"))
+    told = told.select(
+        "server", pl.format("migration ended as {}", "status").alias("seen"), pl.col("reason").alias("told")
+    )
+    both = given_up.join(told, on="server", how="left", maintain_order="left")
+    return both.with_columns(
+        pl.when(pl.col("reason") == pl.col("seen")).then("told").otherwise("reason").alias("reason")
+    ).drop("seen", "told")
 
 
 def lives(source: Records) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
 _QUOTED = re.compile(r"'[^']*'")
@@ -24,6 +24,7 @@ _ADVICE: tuple[tuple[str, str], ...] = (
     ("still in use", "wait until the service is seen down, or force it down, then evacuate"),
     ("task_state", "see what it waits for; if nothing does, os-resetState and check it"),
     ("insufficient compute resources", "free capacity on the destination, or name another"),
+    ("completion_timeout", "allow post-copy or force-complete, calm its guest, or migrate it cold"),
     ("is in error", "repair the cause, then os-resetState or evacuate or rebuild it"),
     ("vm_state", "bring it into a state that allows the move, then ask again"),
     ("crashed", "repair the host, or evacuate the server"),
@@ -44,19 +45,27 @@ def shape(reason: str) -> str:
     return _SPACE.sub(" ", text).strip()
 
 
-def grouped(reasons: Iterable[str], names: Iterable[str] = ()) -> list[tuple[str, int]]:
-    """Reasons with how often each came, most frequent first; ``names`` (of servers and hosts) do not tell them apart.
+def grouped(told: Iterable[tuple[str, str]], names: Iterable[str] = ()) -> list[tuple[str, list[str]]]:
+    """Reasons with the servers of each, of pairs (server, reason), most servers first.
 
-    A reason that came once keeps its names.
+    ``names`` (of servers and hosts) do not tell reasons apart; a reason that came once keeps its names.
     """
     known = set(names)
-    groups: dict[str, list[str]] = {}
-    for reason in reasons:
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for server, reason in told:
         parts = re.split(r"([\w.-]+)", shape(reason))
         key = "".join("…" if part in known else part for part in parts)
-        groups.setdefault(key, []).append(reason)
-    counted = [(found[0] if len(set(found)) == 1 else key, len(found)) for key, found in groups.items()]
-    return sorted(counted, key=lambda pair: (-pair[1], pair[0]))
+        groups.setdefault(key, []).append((server, reason))
+    counted = []
+    for key, found in groups.items():
+        same = len({reason for _, reason in found}) == 1
+        counted.append((found[0][1] if same else key, [server for server, _ in found]))
+    return sorted(counted, key=lambda pair: (-len(pair[1]), pair[0]))
+
+
+def with_names(reason: str, names: Mapping[str, str]) -> str:
+    """A reason with the names of servers (by id) in place of their ids."""
+    return _UUID.sub(lambda found: names.get(found[0].lower(), found[0]), reason)
 
 
 def advice(reason: str) -> str:

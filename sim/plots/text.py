@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -17,13 +18,26 @@ from rich.text import Text
 from sim import units
 from sim.metrics.answer import Answer, HeadroomAnswer, OperationAnswer, Reason, Spread
 from sim.metrics.compare import Comparison, Measured
+from sim.metrics.words import grouped
 
 WIDTH, HEIGHT = 100, 40
 """The screen that the answer fits."""
 _CELL = 48
 """Characters of a cell on a terminal."""
-_OPERATIONS, _REASONS, _LINKS, _GROUPS, _FLAVORS, _HUMANS = 3, 4, 5, 6, 3, 6
+_OPERATIONS, _REASONS, _LINKS, _GROUPS, _FLAVORS, _HUMANS = 3, 3, 5, 6, 3, 5
 """How many of each fit; the rest is counted."""
+_NARROW = 16
+"""The least width at which a column of words that does not fit is cut rather than left out."""
+_FIRST = {
+    "migrations": ("migration", "server", "type", "source", "dest", "outcome", "total_s", "downtime_s", "retries",
+                   "reason"),
+    "servers": ("server", "start_host", "end_host", "status", "downtime_s", "needs_human", "flavor", "migrations"),
+    "hosts": ("host", "rack", "power", "disabled", "forced_down", "servers_start", "servers", "vcpus_free",
+              "memory_mb_free", "disk_gb_free"),
+    "requests": ("request", "action", "server", "asked_s", "code", "outcome", "reason"),
+    "operations": ("operation", "kind", "target", "began_s", "took_s", "outcome", "servers", "detail"),
+}  # fmt: skip
+"""The columns of wide tables that a terminal shows before any other."""
 
 
 def console() -> Console:
@@ -36,6 +50,11 @@ def shorten(text: str, width: int) -> str:
     """Text cut to ``width`` characters, its end marked when it is."""
     text = " ".join(text.split())
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def in_words(text: str, width: int) -> str:
+    """Text cut between words to ``width`` characters at most, its end marked when it is."""
+    return textwrap.shorten(text, width, placeholder=" …")
 
 
 def answer_screen(answer: Answer, manifest: Mapping[str, Any] | None = None) -> RenderableType:
@@ -67,19 +86,26 @@ def _title(answer: Answer) -> Text:
 
 def _plan(operations: list[OperationAnswer]) -> list[RenderableType]:
     shown = operations if len(operations) <= _OPERATIONS + 1 else operations[:_OPERATIONS]
-    lines: list[RenderableType] = []
+    grid = _words()
     for one in shown:
         end = "under way" if one.ended_s is None else units.format_seconds(one.ended_s - one.began_s)
         style = {"done": "green", "partial": "yellow", "failed": "red"}.get(one.outcome, "")
-        line = Text(f"  {one.kind} {shorten(one.target, 40)}  from {units.format_seconds(one.began_s)}, {end}: ")
+        line = Text(f"{one.kind} {shorten(one.target, 40)}  from {units.format_seconds(one.began_s)}, {end}: ")
         line.append(one.outcome, style=style)
         if one.detail:
-            line.append(f" ({shorten(one.detail, 40)})")
-        line.truncate(WIDTH, overflow="ellipsis")
-        lines.append(line)
+            line.append(f" ({in_words(one.detail, 110)})")
+        grid.add_row("", line)
     if len(shown) < len(operations):
-        lines.append(Text(f"  … and {len(operations) - len(shown)} more operations", style="dim"))
-    return lines
+        grid.add_row("", Text(f"… and {len(operations) - len(shown)} more operations", style="dim"))
+    return [grid] if operations else []
+
+
+def _words() -> Table:
+    """A column of words that wrap, after a short one."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid
 
 
 def _moves(answer: Answer) -> Text:
@@ -91,14 +117,16 @@ def _moves(answer: Answer) -> Text:
 
 
 def _reasons(what: str, reasons: list[Reason]) -> list[RenderableType]:
-    most = _REASONS if what == "failed" else _REASONS // 2
-    lines: list[RenderableType] = [
-        Text(f"  {what} {one.count:>5} × {shorten(one.reason, WIDTH - 18)}") for one in reasons[:most]
-    ]
-    if len(reasons) > most:
-        rest = sum(one.count for one in reasons[most:])
-        lines.append(Text(f"  {what} {rest:>5} × for {len(reasons) - most} other reasons", style="dim"))
-    return lines
+    grid = _words()
+    shown = reasons if len(reasons) <= _REASONS + 1 else reasons[:_REASONS]
+    for one in shown:
+        more = "" if one.count == len(one.servers) else " …"
+        whose = f" ({', '.join(shorten(server, 20) for server in one.servers[:3])}{more})" if one.servers else ""
+        grid.add_row(f"  {what} {one.count:>5} ×", in_words(one.reason, 150 - len(whose)) + whose)
+    if len(shown) < len(reasons):
+        rest = sum(one.count for one in reasons[len(shown) :])
+        grid.add_row(f"  {what} {rest:>5} ×", Text(f"for {len(reasons) - len(shown)} other reasons", style="dim"))
+    return [grid] if reasons else []
 
 
 def _grid(*headers: str) -> Table:
@@ -121,12 +149,15 @@ def _spreads(answer: Answer) -> Table:
     return grid
 
 
-def _counters(answer: Answer) -> Text:
-    return Text(
-        f"migrations {answer.migrations} ({answer.migrations_failed} failed), retries {answer.retries}, "
-        f"auto-confirmed {answer.auto_confirmed}, unconfirmed {answer.unconfirmed}, "
-        f"sent {units.format_bytes(answer.bytes_sent_b)}"
+def _counters(answer: Answer) -> Table:
+    grid = _words()
+    grid.add_row(
+        "migrations",
+        f"{answer.migrations} ({answer.migrations_failed} failed), retries {answer.retries}, "
+        f"auto-confirmed {answer.auto_confirmed}, unconfirmed {answer.unconfirmed}",
     )
+    grid.add_row("sent", f"{units.format_bytes(answer.bytes_sent_b)} over the network")
+    return grid
 
 
 def _links(answer: Answer) -> Table:
@@ -163,16 +194,19 @@ def _humans(answer: Answer) -> list[RenderableType]:
     if not answer.humans:
         return [Text("No server needs a human.", style="green")]
     head = Text(f"Servers that need a human: {len(answer.humans)}", style="bold red")
-    most = _HUMANS if len(answer.humans) > _HUMANS + 1 else _HUMANS + 1
-    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    for _ in range(3):
-        grid.add_column(no_wrap=True)
-    for one in answer.humans[:most]:
-        grid.add_row("  " + shorten(one.server, 20), shorten(one.reason, 36), shorten(one.advice, 35))
-    lines: list[RenderableType] = [head, grid]
-    if len(answer.humans) > most:
-        lines.append(Text(f"  … and {len(answer.humans) - most} more", style="dim"))
-    return lines
+    of = {one.server: one for one in answer.humans}
+    groups = grouped([(one.server, one.reason) for one in answer.humans], of)
+    shown = groups if len(groups) <= _HUMANS else groups[: _HUMANS - 1]
+    grid = _words()
+    for reason, servers in shown:
+        names = ", ".join(shorten(server, 20) for server in servers[:3])
+        more = "" if len(servers) <= 3 else f" and {len(servers) - 3} more"
+        line = Text(names + more, style="bold").append(f"  {in_words(reason, 110)}", style="not bold")
+        grid.add_row(" ", line.append(f" → {of[servers[0]].advice}", style="not bold"))
+    if len(shown) < len(groups):
+        rest = sum(len(servers) for _, servers in groups[len(shown) :])
+        grid.add_row(" ", Text(f"… and {rest} more: novasim show RUN servers", style="dim"))
+    return [head, grid]
 
 
 class Shown(NamedTuple):
@@ -235,13 +269,8 @@ def data_table(frame: pl.DataFrame, title: str = "", rows: int = 40, width: int 
     shown = frame.head(rows) if rows else frame
     names = [name for name in shown.columns if shown[name].null_count() < shown.height or not shown.height]
     texts = {name: [shorten(cell(value), _CELL) for value in shown[name]] for name in names}
-    kept: list[str] = []
-    room = width
-    for name in names:
-        room -= max(map(len, [name, *texts[name]])) + 2
-        if room < -2 and kept:
-            break
-        kept.append(name)
+    kept = _fitting(texts, shown, title, width)
+    names = [*kept, *(name for name in names if name not in kept)]
     grid = Table(
         box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", title=title or None, title_justify="left"
     )
@@ -256,6 +285,28 @@ def data_table(frame: pl.DataFrame, title: str = "", rows: int = 40, width: int 
         left = ", ".join(names[len(kept) :])
         more.append(Text(f"… and {len(names) - len(kept)} more columns (--columns picks some): {left}", style="dim"))
     return Group(grid, *more)
+
+
+def _fitting(texts: dict[str, list[str]], frame: pl.DataFrame, title: str, width: int) -> list[str]:
+    """The columns that ``width`` holds: all in their order, or those that matter most; words are cut to fit."""
+    need = {name: max(map(len, [name, *values])) + 2 for name, values in texts.items()}
+    if sum(need.values()) - 2 <= width:
+        return list(texts)
+    wanted = _FIRST.get(title, ())
+    first = [name for name in wanted if name in texts] if len(texts) > len(wanted) else []
+    kept: list[str] = []
+    room = width + 2
+    for name in [*first, *(name for name in texts if name not in first)]:
+        if need[name] > room:
+            if frame[name].dtype == pl.String and room >= max(_NARROW, len(name)) + 2:
+                texts[name] = [shorten(value, room - 2) for value in texts[name]]
+                kept.append(name)
+                break
+            if kept:
+                break
+        room -= need[name]
+        kept.append(name)
+    return kept
 
 
 def cell(value: object) -> str:
