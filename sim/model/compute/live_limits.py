@@ -31,7 +31,7 @@ class LiveLimits:
         self._zero_page_bps = timings.zero_page_bps(channels)
         self._page_fault_s, self._connection_lost_s = timings.page_fault, timings.connection_lost
         bandwidth = int(libvirt["live_migration_bandwidth"])
-        self._bandwidth_bps = bandwidth * MIB if bandwidth else math.inf
+        self._bandwidth_bps = float(bandwidth * MIB) if bandwidth else math.inf
         downtime, steps, delay = (int(libvirt[f"live_migration_downtime{name}"]) for name in ("", "_steps", "_delay"))
         self._downtime = (downtime, steps, delay)
         self._timeout_s = int(libvirt["live_migration_completion_timeout"])
