@@ -197,3 +197,91 @@ def headroom(
     from sim.experiments.plans.screens import headroom_screen
 
     _show(headroom_screen(found, replays), f"headroom of {base.name}", [Path(one.scenario) for one in replays])
+
+
+@plan.command("capacity")
+def capacity(
+    source: Source,
+    *,
+    growth: Annotated[
+        str, typer.Option(help='Servers that arrive and stay: "m.small=5/day, m.large=3 %/month".', show_default=False)
+    ],
+    horizon: Annotated[
+        str | None, typer.Option(help="How far to look, like 2 years; default: until all that grows is full.")
+    ] = None,
+    replications: Annotated[int, typer.Option("-n", "--replications", help="Runs.", min=2)] = 20,
+    confidence: Annotated[float, typer.Option(help="Of the intervals.", min=0.5, max=0.999)] = 0.95,
+    sets: Sets = None,
+    seed: Seed = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder; default: results/plan-capacity-NAME.")] = None,
+    workers: Workers = None,
+    dask: Dask = None,
+    as_json: Json = False,
+) -> None:
+    """When the cloud is full for each flavor, if it grows: simulated arrivals, with intervals."""
+    from dataclasses import asdict, replace
+
+    from sim.experiments.plans import capacity as planned
+    from sim.experiments.plans.drain import write_scenario
+    from sim.experiments.variants import Variant
+
+    issues: list[Issue] = []
+    base, scenario = _loaded(source, list(sets or []), seed, issues)
+    found = planned.parse_growth(growth, scenario, issues) if scenario is not None else []
+    span = _time(horizon, "--horizon", issues) if horizon is not None else None
+    if issues:
+        raise InputError(issues)
+    end = span or planned.horizon(scenario, scenario.run.seed, found)
+    variant = Variant(f"growth {growth}", planned.growth_settings(scenario, found, end), {})
+    target = out or Path("results") / f"plan-capacity-{base.name}"
+    made = replace(base, variants=(variant,), replications=replications)
+    columns, failures = _measured(made, target, planned.full_times, workers, dask)
+    answer = planned.answers(found, planned.servers_today(scenario), columns, end, confidence)
+    file = write_scenario(made, variant, target / "growth.yaml", [f"The cloud, growing: {growth}"])
+    if as_json:
+        print_json({"horizon_s": end, "flavors": [asdict(one) for one in answer], "scenario": str(file)})
+        return
+    from sim.experiments.figures import full_figure
+    from sim.experiments.plans.screens import capacity_screen
+
+    figure = full_figure(answer, end, f"{base.name}: full, growing by {growth}").save(target / "full.png")
+    _show(capacity_screen(answer, end, confidence), f"capacity of {base.name}: {growth}", [file, figure])
+    if failures:
+        raise typer.Exit(3)
+
+
+def _time(text: str, place: str, issues: list[Issue]) -> float | None:
+    from sim.units import parse_seconds
+
+    try:
+        return parse_seconds(text)
+    except ValueError as error:
+        issues.append(Issue(place, str(error)))
+        return None
+
+
+def _measured(made: Any, target: Path, measurement: Any, workers: int | None, dask: str | None) -> Any:
+    """Make the runs with a measurement of their own; its columns over the runs that did not fail, and how many did."""
+    from sim.experiments.driver import Driver
+    from sim.experiments.report import Runs
+    from sim.experiments.screens import failures_screen
+    from sim.experiments.store import Store
+    from sim.plots.text import console
+
+    line = RunsLine()
+    try:
+        with Store(target) as store, closing(make_executor(workers, dask)) as executor:
+            driver = Driver(made, store, executor, measurement=measurement, on_progress=line.update)
+            finished = driver.run()
+    except KeyboardInterrupt:
+        line.close()
+        line.interrupted()
+    finally:
+        line.close()
+    rows = [outcome.values for outcome in driver.outcomes(finished.replications) if not outcome.failed]
+    if finished.failed:
+        console().print(*failures_screen(Runs(target).failures()), sep="\n")
+    if not rows:
+        raise typer.Exit(3)
+    names = rows[0]
+    return {name: [float("nan") if (v := row[name]) is None else v for row in rows] for name in names}, finished.failed

@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from sim.experiments.compare import Compared
 from sim.experiments.measures import Measure
+from sim.experiments.plans.capacity import Full
 from sim.experiments.sensitivity import Index, MainEffect
 from sim.experiments.stats.intervals import Estimate
 from sim.plots.style import BAD, INK, PALE, Figure, figure, note
@@ -136,6 +137,29 @@ def frontier_figure(
         axes.grid()
         axes.legend(loc="upper right")
         note(made, "means over the replications")
+        return made
+
+
+def full_figure(found: Sequence[Full], horizon_s: float, title: str) -> Figure:
+    """When each flavor is full: the median's interval, and the span of nine of ten runs."""
+    shown = sorted(found, key=lambda one: one.when.value)[:_SHOWN]
+    day = 86400.0
+    with figure(1.2 + 0.34 * len(shown), title) as made:
+        axes = made.subplots()
+        for at, one in enumerate(shown):
+            axes.plot([one.early / day, one.late / day], [at, at], color=PALE, linewidth=2)
+            axes.plot([one.when.low / day, one.when.high / day], [at, at], color=_BLUE, linewidth=5)
+            marker = ">" if one.never * 2 > one.runs else "o"
+            axes.plot([one.when.value / day], [at], marker, color=_BLUE, markeredgecolor="white", markersize=7)
+        axes.set_yticks(range(len(shown)), [one.flavor for one in shown])
+        axes.invert_yaxis()
+        axes.set_xlim(0, horizon_s / day * 1.02)
+        axes.set_xlabel("days from now")
+        axes.grid(axis="x")
+        beyond = any(one.never * 2 > one.runs for one in shown)
+        note(
+            made, "dot: median; blue: its interval; grey: nine of ten runs", "arrow: not full by then" if beyond else ""
+        )
         return made
 
 

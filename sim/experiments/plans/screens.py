@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sim.experiments.measures import Measure
+from sim.experiments.plans.capacity import Full
 from sim.experiments.plans.drain import NOTHING, Bind, DrainPlan, Plan
 from sim.experiments.plans.headroom import Headroom, Worst
 from sim.experiments.plans.last import Last
@@ -167,3 +168,24 @@ def _left_out(found: Headroom) -> list[RenderableType]:
         lines.append(Text(f"not looked at: whether {counted(found.numa, 'servers')} with NUMA nodes fit those of hosts",
                           style="yellow"))  # fmt: skip
     return lines
+
+
+def capacity_screen(found: Sequence[Full], horizon_s: float, confidence: float) -> RenderableType:
+    """When each flavor is full: those that grow first, then the others, which fill up with them."""
+    made = grid("flavor", "room", "a day", "full after", f"{confidence:.0%} interval", "9 of 10 runs", "refused")
+    for one in sorted(found, key=lambda full: (full.per_day == 0, full.when.value)):
+        when, late = one.when, one.never == one.runs
+
+        def after(seconds: float, ends: Full = one) -> str:
+            beyond = ends.never and seconds >= horizon_s
+            return f"> {SECONDS.text(horizon_s)}" if beyond else SECONDS.text(seconds)
+
+        span = "" if late else f"{after(when.low)} … {after(when.high)}"
+        nine = "" if late else f"{after(one.early)} … {after(one.late)}"
+        refused = "-" if math.isinf(one.refused) else SECONDS.text(one.refused)
+        rate = f"{one.per_day:.3g}" if one.per_day else ""
+        made.add_row(shorten(one.flavor, 14), str(one.fits), rate, after(when.value), span, nine, refused)
+    methods = "; ".join(dict.fromkeys(one.when.method for one in found))
+    runs = f"medians of {counted(found[0].runs, 'runs')} of {SECONDS.text(horizon_s)}; interval: {methods}; "
+    runs += "refused: the first that found no host"
+    return Group(made, Text(runs, style="dim"))
