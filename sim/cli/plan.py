@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -246,6 +247,10 @@ def capacity(
 
     figure = full_figure(answer, end, f"{base.name}: full, growing by {growth}").save(target / "full.png")
     _show(capacity_screen(answer, end, confidence), f"capacity of {base.name}: {growth}", [file, figure])
+    refused = sum(columns["refused"]) / max(sum(columns["requests"]), 1)
+    if refused:
+        what = f"{refused:.0%} of all requests were refused at the door, before any host was looked for"
+        print(f"warning: {what}: novasim run {file}, then novasim show RUN requests", file=sys.stderr)
     if failures:
         raise typer.Exit(3)
 

@@ -31,7 +31,7 @@ from sim.runs.simulation import Simulation
 from sim.scenario.expand import expand_servers
 from sim.scenario.loader import to_plain
 from sim.scenario.patterns import closest
-from sim.scenario.spec import Scenario
+from sim.scenario.spec import FlavorSpec, ImageSpec, Scenario
 from sim.scenario.yaml_text import one_line
 
 FOREVER = "1000 years"
@@ -115,18 +115,36 @@ def growth_settings(scenario: Scenario, growth: Sequence[Growth], horizon_s: flo
     booted: dict[str, Counter[tuple[str, str | None]]] = {}
     for row in expand_servers(scenario.cloud):
         booted.setdefault(row.flavor, Counter())[row.boot_from, row.image] += 1
-    images = [image.name for image in scenario.cloud.images]
+    flavors = {flavor.name: flavor for flavor in scenario.cloud.flavors}
+    images: list[ImageSpec] = list(scenario.cloud.images)
     plain: list[dict[str, Any]] = list(to_plain(scenario).get("workload", ()))
-    settings = [] if images else ["cloud.images=[{name: growth}]"]
     for one in growth:
-        usual = booted.get(one.flavor, Counter({("image", None): 1})).most_common(1)[0][0]
+        usual, image = booted.get(one.flavor, Counter({("image", None): 1})).most_common(1)[0][0]
+        if image is None:
+            image = next((found.name for found in images if _boots(flavors[one.flavor], found)), None)
+        if image is None:
+            image = "growth"
+            images += (
+                []
+                if images and images[-1].name == image
+                else [ImageSpec.model_validate({"name": image, "size": "1 MiB"})]
+            )
         plain.append({
             "name": f"growth-{one.flavor}", "every": {"exponential": {"mean": units.exact_seconds(one.every_s)}},
-            "lifetime": FOREVER, "flavors": {one.flavor: 1.0}, "boot_from": usual[0],
-            "image": usual[1] or (images or ["growth"])[0],
+            "lifetime": FOREVER, "flavors": {one.flavor: 1.0}, "boot_from": usual, "image": image,
         })  # fmt: skip
+    settings = []
+    if len(images) > len(scenario.cloud.images):
+        all_ = [image.model_dump(mode="json", exclude_defaults=True) for image in images]
+        settings.append(f"cloud.images={one_line(all_)}")
     quotas = (f'cloud.nova.options["quota.{name}"]=-1' for name in ("instances", "cores", "ram"))
     return (*settings, f"workload={one_line(plain)}", f"run.duration={units.exact_seconds(horizon_s)}", *quotas)
+
+
+def _boots(flavor: FlavorSpec, image: ImageSpec) -> bool:
+    """Whether Nova lets the flavor boot from the image."""
+    fits = flavor.disk == 0 or max(image.size, image.min_disk) <= flavor.disk
+    return fits and image.min_memory <= flavor.memory
 
 
 def horizon(scenario: Scenario, seed: int, growth: Sequence[Growth]) -> float:
