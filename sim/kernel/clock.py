@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable
 
 import simpy
@@ -18,11 +19,21 @@ class Clock(_Now, simpy.Environment):
 
     now: float = vars(_Now)["_now"]
 
+    def __init__(self, initial_time: float = 0.0) -> None:
+        super().__init__(initial_time)
+        for name in ("event", "process", "timeout"):  # SimPy does it for its own class only
+            setattr(self, name, getattr(self, name))
+
     def advance(self, count: int, deadline: float, over: Callable[[], bool]) -> int:
         """Let at most ``count`` events happen, none after ``deadline``, none once ``over``. Returns how many did."""
-        queue, step = self._queue, self.step
+        queue = self._queue
         for done in range(count):
             if not queue or queue[0][0] > deadline or over():
                 return done
-            step()
+            self.now, _, _, event = heapq.heappop(queue)
+            callbacks, event.callbacks = event.callbacks, None
+            for callback in callbacks:
+                callback(event)
+            if not event.ok and not event.defused:
+                raise event.value
         return count

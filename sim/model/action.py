@@ -1,29 +1,33 @@
-"""Instance actions and their events, as ``openstack server event list`` shows them."""
+"""Instance actions and their events, as ``openstack server event list`` shows them.
+
+Plain data that refers to nothing else: the garbage collector need not look at them.
+"""
 
 from __future__ import annotations
 
+import msgspec
 
-class ActionEvent:
+
+class ActionEvent(msgspec.Struct, gc=False):
     """One event of an action: ``conductor_migrate_server``, ``compute_prep_resize``, …"""
 
-    __slots__ = ("details", "event", "finished", "host", "result", "started")
+    event: str
+    host: str
+    started: float
+    finished: float | None = None
+    result: str | None = None
+    """None while it lasts, then ``Success`` or ``Error``."""
+    details: str | None = None
 
-    def __init__(self, event: str, host: str, started: float) -> None:
-        self.event, self.host, self.started = event, host, started
-        self.finished: float | None = None
-        self.result: str | None = None
-        """None while it lasts, then ``Success`` or ``Error``."""
-        self.details: str | None = None
 
-
-class InstanceAction:
+class InstanceAction(msgspec.Struct, gc=False):
     """One action on a server: who asked, when, and its events in order of start."""
 
-    __slots__ = ("action", "events", "message", "project", "request", "started", "updated", "user")
-
-    def __init__(self, action: str, request: str, user: str, project: str, started: float) -> None:
-        self.action, self.request, self.user, self.project = action, request, user, project
-        self.started = self.updated = started
-        self.message: str | None = None
-        """``Error`` when an event of it failed."""
-        self.events: list[ActionEvent] = []
+    action: str
+    request: str
+    user: str
+    project: str
+    started: float
+    message: str | None = None
+    """``Error`` when an event of it failed."""
+    events: list[ActionEvent] = []

@@ -43,6 +43,14 @@ def _busy(server: Server) -> bool:
     return server.vm_state == "building" or server.task_state in _IO_TASKS
 
 
+def _action(server: Server, request: str) -> InstanceAction | None:
+    """The server's action of that request, if it has a row: nearly always its latest."""
+    for action in reversed(server.actions):
+        if action.request == request:
+            return action
+    return None
+
+
 class Database:
     """All rows, by name and by id, and the one way to change them."""
 
@@ -206,12 +214,12 @@ class Database:
 
     def start_event(self, server: Server, request: str, event: str, host: str) -> ActionEvent:
         """An event of the server's action of that request begins. (A request without an action has no row for it.)"""
-        started = ActionEvent(event, host, self.env.now)
-        for action in reversed(server.actions):
-            if action.request == request:
-                action.events.append(started)
-                break
-        self.log.append(records.EventStarted(self.env.now, server.name, request, event, host))
+        now = self.env.now
+        started = ActionEvent(event, host, now)
+        action = _action(server, request)
+        if action is not None:
+            action.events.append(started)
+        self.log.append(records.EventStarted(now, server.name, request, event, host))
         return started
 
     def finish_event(self, server: Server, request: str, event: ActionEvent, error: str | None = None) -> None:
@@ -220,19 +228,19 @@ class Database:
         As in Nova it is the first event of that name in the action whose row is written, each time one ends, and
         details stay there when a later one ends well.
         """
-        row, result = event, "Success" if error is None else "Error"
-        for action in reversed(server.actions):
-            if action.request == request:
-                for row in action.events:
-                    if row.event == event.event:
-                        break
-                if error is not None:
-                    action.message = "Error"
-                break
-        row.finished, row.result, row.details = self.env.now, result, error or row.details
-        self.log.append(
-            records.EventFinished(self.env.now, server.name, request, event.event, event.host, result, error)
-        )
+        row, name, now = event, event.event, self.env.now
+        result = "Success" if error is None else "Error"
+        action = _action(server, request)
+        if action is not None:
+            for row in action.events:
+                if row.event == name:
+                    break
+            if error is not None:
+                action.message = "Error"
+        row.finished, row.result = now, result
+        if error:
+            row.details = error
+        self.log.append(records.EventFinished(now, server.name, request, name, event.host, result, error))
 
     def next_request_id(self) -> str:
         """A request id that is the same in every run of the same scenario and seed."""

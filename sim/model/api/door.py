@@ -7,7 +7,6 @@ action's own, each action in its own order.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -36,8 +35,7 @@ _DEFAULT_PROJECT = "demo"
 _GONE = "This resource is no longer available. No forwarding address is given."
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A request, as a client sends it.
 
     ``POST`` with a body is an action on ``server``, with ``migration`` on that migration of it, without ``server`` a

@@ -124,11 +124,12 @@ class Rounds:
         limits, stage = self.limits, self.stage
         if stage is _SCAN or stage is _ENDED:
             return 0.0
-        if stage is _DISK:
-            return 0.0 if self.held else min(limits.block_stream_bps, limits.bandwidth_bps)
         if stage is _POSTCOPY:
             return limits.stream_bps
-        return min(limits.stream_bps, limits.bandwidth_bps)
+        bandwidth_bps = limits.bandwidth_bps
+        if stage is _DISK:
+            return 0.0 if self.held else min(limits.block_stream_bps, bandwidth_bps)
+        return limits.stream_bps if limits.stream_bps < bandwidth_bps else bandwidth_bps
 
     def _timeout_at(self) -> float:
         limits, stage = self.limits, self.stage

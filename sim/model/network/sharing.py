@@ -31,6 +31,9 @@ class Sharing:
             raise ValueError("a link's capacity must not be negative")
         self._first_capacity = list(self.capacity)
         self._feeds: Mapping[int, float] = feeds_bps or {}
+        self._bounds = [math.inf] * len(self.capacity)
+        """Link → what its flows must want in all to be bound by it; inf where they never can."""
+        self._bind_all()
         self._wanted: dict[int, float] = {}
         """Link → sum of its flows' limits; only for links with flows."""
         self._users: dict[int, dict[Flow, None]] = {}
@@ -51,7 +54,8 @@ class Sharing:
         capacity = self.capacity
         limit = cap_bps
         for link in links:
-            limit = min(limit, capacity[link])
+            if capacity[link] < limit:
+                limit = capacity[link]
         self._route[flow], self._cap[flow], self._limit[flow] = links, cap_bps, limit
         seeds = []
         for link in links:
@@ -94,8 +98,25 @@ class Sharing:
         """Change a flow's own limit; the flows whose rate changed."""
         if not cap_bps >= 0:
             raise ValueError(f"a flow's cap must not be negative, not {cap_bps}")
+        if cap_bps == self._cap[flow]:
+            return []
         self._cap[flow] = cap_bps
-        return self._relimit([flow], set())
+        capacity, wanted, bounds, links = self.capacity, self._wanted, self._bounds, self._route[flow]
+        limit = cap_bps
+        for link in links:
+            if capacity[link] < limit:
+                limit = capacity[link]
+        change = limit - self._limit[flow]
+        for link in links:
+            if not -math.inf < change < math.inf or wanted[link] > bounds[link] or wanted[link] + change > bounds[link]:
+                return self._relimit([flow], set())
+        for link in links:  # it was bound by none, and will be: nobody else is touched
+            wanted[link] += change
+        self._limit[flow] = limit
+        if self.rate[flow] == limit:
+            return []
+        self.rate[flow] = limit
+        return [flow]
 
     def set_capacity(self, link: int, capacity_bps: float) -> list[Flow]:
         """Change a link's capacity (0: it is dead); the flows whose rate changed."""
@@ -108,6 +129,9 @@ class Sharing:
             # more can now come through this NIC than the topology counted with, so links that were slack may bind
             seeds.update(bounded for bounded in self._feeds if bounded in self._users)
             self._feeds = {}
+            self._bind_all()
+        else:
+            self._bounds[link] = self._bound(link)
         if not users:
             return self._solve(sorted(seeds)) if seeds else []
         return self._relimit(list(users), seeds)
@@ -143,10 +167,16 @@ class Sharing:
                 changed.append(flow)
         return changed
 
+    def _bound(self, link: int) -> float:
+        bound = self.capacity[link] * _SLACK
+        return bound if self._feeds.get(link, math.inf) > bound else math.inf
+
+    def _bind_all(self) -> None:
+        self._bounds = [self._bound(link) for link in range(len(self.capacity))]
+
     def _binds(self, link: int) -> bool:
         """Whether the flows on the link could ask for more than it has."""
-        bound = self.capacity[link] * _SLACK
-        return self._wanted[link] > bound and self._feeds.get(link, math.inf) > bound
+        return self._wanted[link] > self._bounds[link]
 
     def _solve(self, seeds: Sequence[int]) -> list[Flow]:
         """Re-share the component of binding links around ``seeds``; the flows whose rate changed, in order of age."""

@@ -57,7 +57,7 @@ class Operator:
     ) -> Generator[Event, Any, ApiAnswer]:
         """Ask Nova for an action as an administrator; returns its answer when it has come."""
         call = Call(
-            server=server.uuid, body=body, microversion=microversion, roles=("admin",), project=server.project, who=who
+            server=server.name, body=body, microversion=microversion, roles=("admin",), project=server.project, who=who
         )
         return (yield from self.cloud.door.request(call))
 

@@ -22,19 +22,18 @@ _FEW = 64
 
 def extremes(column: Column, mask: Mask, weigher: HostWeigher) -> tuple[float, float]:
     """(low, high) of a weigher's normalisation over the hosts in ``mask`` (at least one)."""
-    low, high, left = weigher.minval, weigher.maxval, None
+    low, high = weigher.minval, weigher.maxval
     if high is None:
-        top = int(column.argmax())
-        if mask[top]:
-            high = float(column[top])
-        else:
-            left = column[mask]
-            high = float(np.maximum.reduce(left))
+        top = column.argmax()
+        if not mask[top]:
+            top = np.where(mask, column, -np.inf).argmax()
+        high = float(column[top])
         high = high if low is None else max(high, low)
     if low is None:
-        bottom = int(column.argmin())
-        least = column[bottom] if mask[bottom] else np.minimum.reduce(column[mask] if left is None else left)
-        low = min(high, float(least))
+        bottom = column.argmin()
+        if not mask[bottom]:
+            bottom = np.where(mask, column, np.inf).argmin()
+        low = min(high, float(column[bottom]))
     return float(low), float(high)
 
 
@@ -169,18 +168,20 @@ class Weighing:
             elif changed:
                 standing.refresh(changed)
         totals = self._totals
+        telling = [standing.weights for standing in self._standing if standing.low != standing.high]
         if anew:
             self._valid = end
-            np.copyto(totals[:end], 0.0)
-            for standing in self._standing:
-                totals[:end] += standing.weights[:end]
+            summed = totals[:end]
+            np.copyto(summed, 0.0)
+            for weights in telling:
+                summed += weights[:end]
         else:
             for host in changed:
                 if host >= self._valid:
                     continue
                 total = 0.0
-                for standing in self._standing:
-                    total += float(standing.weights[host])
+                for weights in telling:
+                    total += weights[host]
                 totals[host] = total
 
 
