@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: notebooks bench-compare run test check bench docs example clean
+.PHONY: notebooks bench-compare run test check conformance-nova bench docs example clean
 
 run: $(READY) ## imports an operator's exports, drains a rack, prints the answer
 	$(BIN)/novasim import openstack scenarios/openstack-export --nova-conf scenarios/openstack-export/nova.conf -o scenarios/imported_cloud.yaml
@@ -19,6 +19,13 @@ check: $(READY) ## everything: style, types, floors, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2
+
+SEED ?= 1
+N ?= 2000
+
+conformance-nova: $(READY) ## N sequences of requests drawn from SEED, asked of real Nova and of the simulator
+	PYTHON=$(PYTHON) sh tests/differential/setup.sh
+	$(BIN)/python -m tests.differential --seed $(SEED) --n $(N)
 
 bench: $(READY) ## drains of growing size: build, run, migrations per second, memory, growth
 	$(BIN)/python benchmarks/bench.py

@@ -43,7 +43,7 @@ def _migrate(draw: Draw, stage: Stage, version: int) -> Any:
 
 def _resize(draw: Draw, _: Stage, __: int) -> Any:
     unlikely = 0.15
-    weights = {**{name: 1.0 for name in FITTING}, "nodisk": unlikely, "giant": unlikely, "nosuchflavor": unlikely}
+    weights = {**dict.fromkeys(FITTING, 1.0), "nodisk": unlikely, "giant": unlikely, "nosuchflavor": unlikely}
     return {"flavorRef": draw.weighted(weights)}
 
 

@@ -9,8 +9,24 @@ from typing import Any
 
 Step = dict[str, Any]
 
-MICROVERSIONS = ("2.1", "2.13", "2.14", "2.24", "2.25", "2.29", "2.30", "2.33", "2.34", "2.55", "2.56", "2.67", "2.68",
-                 "2.94", "2.95", "latest")
+MICROVERSIONS = (
+    "2.1",
+    "2.13",
+    "2.14",
+    "2.24",
+    "2.25",
+    "2.29",
+    "2.30",
+    "2.33",
+    "2.34",
+    "2.55",
+    "2.56",
+    "2.67",
+    "2.68",
+    "2.94",
+    "2.95",
+    "latest",
+)
 LARGE = {"vcpus": 1000, "memory_mb": 800_000, "disk_gb": 600_000}
 MEDIUM = {"vcpus": 10, "memory_mb": 8192, "disk_gb": 1028}
 
@@ -19,9 +35,12 @@ REQUEST_CLOUD: dict[str, Any] = {"hosts": {f"compute{n}": MEDIUM for n in range(
 LIFE_CLOUD: dict[str, Any] = {"hosts": {f"compute{n}": MEDIUM for n in range(1, 5)}}
 
 POLICY_OPENED = {
-    "os_compute_api:os-migrate-server:migrate": "@", "os_compute_api:os-migrate-server:migrate:host": "@",
-    "os_compute_api:os-migrate-server:migrate_live": "@", "os_compute_api:os-migrate-server:migrate_live:host": "@",
-    "os_compute_api:os-evacuate": "@", "os_compute_api:os-admin-actions:reset_state": "@",
+    "os_compute_api:os-migrate-server:migrate": "@",
+    "os_compute_api:os-migrate-server:migrate:host": "@",
+    "os_compute_api:os-migrate-server:migrate_live": "@",
+    "os_compute_api:os-migrate-server:migrate_live:host": "@",
+    "os_compute_api:os-evacuate": "@",
+    "os_compute_api:os-admin-actions:reset_state": "@",
     "os_compute_api:os-admin-actions:inject_network_info": "@",
 }
 
@@ -54,8 +73,10 @@ STATES: dict[str, list[Step]] = {
     "ACTIVE": [CREATE],
     "ACTIVE_POWER_SHUTDOWN": [CREATE, write(power_state=4)],
     "ACTIVE_SOURCE_DOWN": [CREATE, DOWN],
-    **{f"ACTIVE_TASK_{task.replace('-', '_')}": _task(task) for task in
-       ("deleting", "migrating", "powering-off", "rebuilding", "resize_migrating", "resize_prep")},
+    **{
+        f"ACTIVE_TASK_{task.replace('-', '_')}": _task(task)
+        for task in ("deleting", "migrating", "powering-off", "rebuilding", "resize_migrating", "resize_prep")
+    },
     "BAD_ID": [],
     "BUILD_spawning": [CREATE, write(vm_state="building", task_state="spawning", power_state=0)],
     "DELETED": [CREATE, DELETE],
@@ -75,8 +96,7 @@ STATES: dict[str, list[Step]] = {
     "SUSPENDED": [CREATE, ask({"suspend": None})],
     "VERIFY_RESIZE": [CREATE, MIGRATE],
     "VERIFY_RESIZE_SHUTOFF": [CREATE, STOP, MIGRATE],
-    "VERIFY_RESIZE_SOURCE_DOWN": [CREATE, MIGRATE,
-                                  {"op": "service", "host": "compute1", "forced_down": True}],
+    "VERIFY_RESIZE_SOURCE_DOWN": [CREATE, MIGRATE, {"op": "service", "host": "compute1", "forced_down": True}],
 }
 SERVER_IDS = {"BAD_ID": "not-a-uuid", "NONEXISTENT": "00000000-aaaa-bbbb-cccc-000000000000"}
 
@@ -142,11 +162,11 @@ def outcome(before: dict[str, Any], row: dict[str, Any], *, requests: bool) -> d
         return result | {"after": {"get_code": 404}}
     old = before["servers"]["a"]
     result["after"] = _plain(state["server"])
-    new = state["migrations"][len(old["migrations"]):]
+    new = state["migrations"][len(old["migrations"]) :]
     moved = state["server"].get("host") != old["server"].get("host")
     if moved or not requests:
         result["moved_to"] = state["server"].get("host") if moved else None
-    fresh = state["actions"][len(old["actions"]):]
+    fresh = state["actions"][len(old["actions"]) :]
     if requests:
         result["rpc_to_compute"] = [call for call in row["rpc"] if not call.endswith("@scheduler")]
         if state["migrations"]:
@@ -155,8 +175,12 @@ def outcome(before: dict[str, Any], row: dict[str, Any], *, requests: bool) -> d
         result["new_migrations"] = new
     result["instance_action"] = fresh[-1]["action"] if fresh else None
     # the API lists the latest event first
-    failed = [{"event": event["event"], "details": event["details"]}
-              for one in fresh for event in reversed(one["events"]) if event["result"] == "Error"]
+    failed = [
+        {"event": event["event"], "details": event["details"]}
+        for one in fresh
+        for event in reversed(one["events"])
+        if event["result"] == "Error"
+    ]
     if failed:
         result["failed_events"] = failed
     return result

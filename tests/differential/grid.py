@@ -1,7 +1,8 @@
 """The whole grids that the recorded oracle is a part of, asked of real Nova and written down in the oracle's shape.
 
 `python -m tests.differential.grid FOLDER [matrix_a ...]` writes FOLDER/matrix_a.json and so on; tests/conformance plays
-such rows like the recorded ones. Bodies of the requests grids are those that the recording in ORACLE shows, at all its microversions.
+such rows like the recorded ones. Bodies of the requests grids are those that the recording in ORACLE shows, at all its
+microversions.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Cell(NamedTuple):
     steps: list[Step]
 
 
-# --- matrices -----------------------------------------------------------------------------------------------------------
+# --- matrices --------------------------------------------------------------------------------------------------------
 
 
 def _matrix(actions: tuple[str, ...], versions: tuple[str, ...], states: Any, who: str = "admin") -> Iterator[Cell]:
@@ -75,7 +76,7 @@ def _matrix_e() -> Iterator[Cell]:
         yield from _matrix(resizes, _E_VERSIONS, ("VERIFY_RESIZE", "LOCKED_VERIFY_RESIZE"), who)
 
 
-# --- requests -----------------------------------------------------------------------------------------------------------
+# --- requests --------------------------------------------------------------------------------------------------------
 
 _FILLER: list[Step] = [
     {"op": "flavor", "name": "filler", "vcpus": 1, "memory_mb": 7680, "disk_gb": 1},
@@ -138,7 +139,7 @@ def _flavors(row: dict[str, Any]) -> Any:
     return {**body, "resize": {**body["resize"], "flavorRef": flavor}}
 
 
-# --- recording ----------------------------------------------------------------------------------------------------------
+# --- recording -------------------------------------------------------------------------------------------------------
 
 
 def grids() -> dict[str, Iterator[Cell]]:

@@ -10,27 +10,28 @@ import warnings
 from typing import Any
 from unittest import mock
 
+import nova_driver
+import nova_observer
+import nova_rpc
 import sqlalchemy
 import webob
-from nova import objects, rpc
 from nova import context as nova_context
+from nova import objects, rpc
 from nova.db.api import api as api_db
 from nova.db.main import api as main_db
 from nova.servicegroup.drivers import db as servicegroup_db
 from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional import integrated_helpers
+from nova_driver import WORLD
+from nova_rpc import WORK
 from oslo_config import cfg
 from placement import db_api as placement_db
 
-import nova_driver
-import nova_observer
-import nova_rpc
-from nova_driver import WORLD
-from nova_rpc import WORK
-
 ROLES = {
-    "admin": ("admin", "reader,member,admin"), "member": ("fake", "reader,member"),
-    "reader": ("reader", "reader"), "stranger": ("stranger", "reader,member"),
+    "admin": ("admin", "reader,member,admin"),
+    "member": ("fake", "reader,member"),
+    "reader": ("reader", "reader"),
+    "stranger": ("stranger", "reader,member"),
 }
 
 
@@ -48,9 +49,6 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
     """The fixtures of one of Nova's functional tests, kept up instead of torn down after a test."""
 
     compute_driver = "fake.MediumFakeDriver"
-
-    def runTest(self) -> None:
-        """No test: the player drives."""
 
     def setUp(self) -> None:
         self.flags(api_paste_config=f"{sys.prefix}/etc/nova/api-paste.ini", group="wsgi")
@@ -115,15 +113,24 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
         driver = self.computes[host].manager.driver
         WORK.revive(host)
         self._service_fixture_count["compute"] -= 1
-        with mock.patch("nova.virt.driver.load_compute_driver", lambda *_: driver):
+        with mock.patch("nova.virt.driver.load_compute_driver", return_value=driver):
             self.computes[host] = self.start_service("compute", host=host)
 
     def set_option(self, name: str, value: Any) -> None:
         group, _, key = name.rpartition(".")
         cfg.CONF.set_override(key, value, None if group in ("", "DEFAULT") else group)
 
-    def call(self, method: str, path: str, *, body: Any = None, raw: bytes | None = None, who: str = "admin",
-             microversion: str | None = None, headers: dict[str, str] | None = None) -> Reply:
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        raw: bytes | None = None,
+        who: str = "admin",
+        microversion: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Reply:
         """Ask the API, through its whole WSGI pipeline. `raw` replaces the JSON of `body` byte for byte."""
         user, roles = ROLES[who]
         request = webob.Request.blank(f"/v2.1{path}", method=method)
@@ -131,9 +138,15 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
         if microversion:
             request.headers["X-OpenStack-Nova-API-Version"] = microversion
             request.headers["OpenStack-API-Version"] = f"compute {microversion}"
-        request.headers.update({"X-Auth-User": user, "X-User-Id": user, "X-Roles": roles,
-                                "X-Auth-Project-Id": "other" if who == "stranger" else self.api_fixture.project_id,
-                                **(headers or {})})
+        request.headers.update(
+            {
+                "X-Auth-User": user,
+                "X-User-Id": user,
+                "X-Roles": roles,
+                "X-Auth-Project-Id": "other" if who == "stranger" else self.api_fixture.project_id,
+                **(headers or {}),
+            }
+        )
         if raw is not None:
             request.body = raw
         elif body is not None or method == "POST":
@@ -168,9 +181,22 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
 
 
 _SERVER_TABLES = (
-    "instance_actions_events", "instance_actions", "instance_faults", "instance_extra", "instance_info_caches",
-    "instance_metadata", "instance_system_metadata", "instance_id_mappings", "block_device_mapping", "migrations",
-    "virtual_interfaces", "tags", "instances", "instance_mappings", "request_specs", "build_requests",
+    "instance_actions_events",
+    "instance_actions",
+    "instance_faults",
+    "instance_extra",
+    "instance_info_caches",
+    "instance_metadata",
+    "instance_system_metadata",
+    "instance_id_mappings",
+    "block_device_mapping",
+    "migrations",
+    "virtual_interfaces",
+    "tags",
+    "instances",
+    "instance_mappings",
+    "request_specs",
+    "build_requests",
 )
 
 

@@ -13,18 +13,23 @@ import eventlet.event
 from nova import exception
 from nova.compute import power_state, task_states
 from nova.virt import fake
-from oslo_config import cfg
-
 from nova_rpc import WORK
+from oslo_config import cfg
 
 
 @dataclasses.dataclass
 class Gate:
-    """What happens at a driver call: it is held until the gate is opened, unless its host dies meanwhile. Once."""
+    """What happens at a driver call, once: it is held until the gate is opened, or it fails, or its host dies."""
 
-    opened: Any
+    call: str
+    kind: str = "hold"
+    """hold, fail or die."""
     host: str | None = None
-    """Where a call is held; None: none was made yet."""
+    """On which host; None: wherever it is made first."""
+    message: str = ""
+    opened: Any = dataclasses.field(default_factory=eventlet.event.Event)
+    reached: str | None = None
+    """The host that made the call; None: none has yet."""
 
 
 @dataclasses.dataclass
@@ -38,7 +43,7 @@ class World:
     as_libvirt: bool = False
     """As libvirt's driver does it: it has a guest to rescue, cannot soft-delete one, and makes no disk smaller."""
     fails: dict[str, set[str]] = dataclasses.field(default_factory=dict)  # host -> what goes wrong there, always
-    gates: dict[str, Gate] = dataclasses.field(default_factory=dict)  # driver call -> gate, on whichever host
+    gates: list[Gate] = dataclasses.field(default_factory=list)
 
     def fails_on(self, host: str, what: str) -> bool:
         return what in self.fails.get(host, ())
@@ -46,27 +51,29 @@ class World:
     def pass_gate(self, host: str, call: str) -> None:
         if host in WORK.dead:
             WORK.park()
-        gate = self.gates.get(call)
-        if gate is None or gate.host is not None:
+        ahead = (one for one in self.gates if one.call == call and one.host in (None, host) and one.reached is None)
+        gate = next(ahead, None)
+        if gate is None:
             return
-        gate.host = host
+        gate.reached = host
+        if gate.kind == "fail":
+            raise exception.NovaException(gate.message or f"{call} fails on {host}")
+        if gate.kind == "die":
+            WORK.die(host)
+            WORK.park()
         WORK.end()
         gate.opened.wait()
         WORK.begin()
         if host in WORK.dead:
             WORK.park()
 
-    def hold(self, call: str) -> None:
-        """Hold the next such call, wherever it is made."""
-        self.gates[call] = Gate(eventlet.event.Event())
-
     def held(self, call: str) -> bool:
         """Whether one is held."""
-        return call in self.gates and self.gates[call].host is not None
+        return any(one.call == call and one.reached is not None for one in self.gates)
 
     def open(self) -> None:
         """Let every held call go on, and hold none any more."""
-        for gate in self.gates.values():
+        for gate in self.gates:
             gate.opened.send()
         self.gates.clear()
 
@@ -100,8 +107,9 @@ class Driver(fake.FakeDriver):
     def resume(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
         self._set_state(instance, power_state.RUNNING)
 
-    def migrate_disk_and_power_off(self, context: Any, instance: Any, dest: Any, flavor: Any, *args: Any,
-                                   **kwargs: Any) -> Any:
+    def migrate_disk_and_power_off(
+        self, context: Any, instance: Any, dest: Any, flavor: Any, *args: Any, **kwargs: Any
+    ) -> Any:
         smaller = flavor.root_gb < instance.flavor.root_gb or flavor.ephemeral_gb < instance.flavor.ephemeral_gb
         if WORLD.as_libvirt and smaller:
             raise exception.InstanceFaultRollback(exception.ResizeError(reason="Unable to resize disk down."))
@@ -138,8 +146,16 @@ class Driver(fake.FakeDriver):
             raise exception.NovaException(f"build fails on {self._host}")
         super().spawn(context, instance, *args, **kwargs)
 
-    def live_migration(self, context: Any, instance: Any, dest: Any, post_method: Any, recover_method: Any,
-                       block_migration: bool = False, migrate_data: Any = None) -> None:
+    def live_migration(
+        self,
+        context: Any,
+        instance: Any,
+        dest: Any,
+        post_method: Any,
+        recover_method: Any,
+        block_migration: bool = False,
+        migrate_data: Any = None,
+    ) -> None:
         outcome = "finished"
         if WORLD.slow:
             self.aborted[instance.uuid] = waiting = eventlet.event.Event()
@@ -162,10 +178,28 @@ class Driver(fake.FakeDriver):
 
 
 GATED = (
-    "spawn", "destroy", "power_off", "power_on", "reboot", "pause", "unpause", "suspend", "resume", "rescue",
-    "unrescue", "snapshot", "migrate_disk_and_power_off", "finish_migration", "finish_revert_migration",
-    "confirm_migration", "pre_live_migration", "live_migration", "post_live_migration_at_destination",
-    "check_can_live_migrate_destination", "check_can_live_migrate_source", "rollback_live_migration_at_destination",
+    "spawn",
+    "destroy",
+    "power_off",
+    "power_on",
+    "reboot",
+    "pause",
+    "unpause",
+    "suspend",
+    "resume",
+    "rescue",
+    "unrescue",
+    "snapshot",
+    "migrate_disk_and_power_off",
+    "finish_migration",
+    "finish_revert_migration",
+    "confirm_migration",
+    "pre_live_migration",
+    "live_migration",
+    "post_live_migration_at_destination",
+    "check_can_live_migrate_destination",
+    "check_can_live_migrate_source",
+    "rollback_live_migration_at_destination",
 )
 
 

@@ -6,12 +6,11 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import virtual_time
 from nova import objects
 from nova.api.openstack import common
 from nova.db.main import api as db
 from nova.tests.fixtures import notifications
-
-import virtual_time
 from nova_rpc import WORK
 
 _INSTANCE_KEYS = ("vm_state", "task_state", "host", "node", "power_state", "locked")
@@ -75,10 +74,16 @@ class Observer:
     def _notified(self, sent: dict[str, Any]) -> None:
         data = sent["payload"].get("nova_object.data", {})
         fault = (data.get("fault") or {}).get("nova_object.data", {}).get("exception")
-        self.add("notification", event_type=sent["event_type"], publisher_id=sent["publisher_id"],
-                 priority=sent["priority"],
-                 state=data.get("state"), task_state=data.get("task_state"), host=data.get("host"),
-                 fault_exception=fault)
+        self.add(
+            "notification",
+            event_type=sent["event_type"],
+            publisher_id=sent["publisher_id"],
+            priority=sent["priority"],
+            state=data.get("state"),
+            task_state=data.get("task_state"),
+            host=data.get("host"),
+            fault_exception=fault,
+        )
 
     def _watch_objects(self) -> None:
         def after(owner: Any, name: str, tell: Callable[..., None], before: Callable[..., Any] | None = None) -> None:
@@ -108,15 +113,23 @@ class Observer:
     def _instance_saved(self, instance: Any, changed: dict[str, Any], *_: Any, **__: Any) -> None:
         if changed:
             status = common.status_from_state(instance.vm_state, instance.task_state)
-            self.add("instance", changed=changed, status=status, vm_state=instance.vm_state,
-                     task_state=instance.task_state)
+            self.add(
+                "instance", changed=changed, status=status, vm_state=instance.vm_state, task_state=instance.task_state
+            )
 
     def _migration(self, op: str) -> Callable[..., None]:
         def tell(one: Any, changed: list[str], *_: Any, **__: Any) -> None:
             if changed:
-                self.add("migration", op=op, id=one.id, status=one.status, migration_type=one.migration_type,
-                         source_compute=one.source_compute,
-                         dest_compute=one.dest_compute if "dest_compute" in one else None, changed=changed)
+                self.add(
+                    "migration",
+                    op=op,
+                    id=one.id,
+                    status=one.status,
+                    migration_type=one.migration_type,
+                    source_compute=one.source_compute,
+                    dest_compute=one.dest_compute if "dest_compute" in one else None,
+                    changed=changed,
+                )
 
         return tell
 
@@ -136,10 +149,17 @@ class Observer:
         watch("action_finish", lambda v: self.add("action_finish", message=v.get("message")))
         watch("action_event_start", lambda v: self.add("event_start", event=v["event"], host=v.get("host")))
         watch("action_event_finish", self._event_finished)
-        watch("instance_fault_create", lambda v: self.add("instance_fault", code=v["code"], message=v["message"],
-                                                          host=v["host"]))
+        watch(
+            "instance_fault_create",
+            lambda v: self.add("instance_fault", code=v["code"], message=v["message"], host=v["host"]),
+        )
 
     def _event_finished(self, values: dict[str, Any]) -> None:
         trace = values.get("traceback")
-        self.add("event_finish", event=values["event"], result=values.get("result"), details=values.get("details"),
-                 traceback_last_line=trace.strip("\n").split("\n")[-1] if trace else None)
+        self.add(
+            "event_finish",
+            event=values["event"],
+            result=values.get("result"),
+            details=values.get("details"),
+            traceback_last_line=trace.strip("\n").split("\n")[-1] if trace else None,
+        )

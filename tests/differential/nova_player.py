@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import eventlet
-
 import nova_cloud
 import virtual_time
-from nova_driver import WORLD
+from nova_driver import WORLD, Gate
 from nova_observer import Observer
 from nova_rpc import WORK
 from nova_states import States
@@ -38,7 +37,7 @@ class Player:
         self.observer.record(bool(step.get("record")))
         self.observer.begin()
         if "hold" in step:
-            WORLD.hold(step["hold"])
+            WORLD.gates.append(Gate(step["hold"]))
         reply = getattr(self, f"op_{step['op']}")(step)
         settled = WORK.settle(step.get("settle_s", 7200.0)) if step.get("settle", True) else False
         if step.get("sync", False):
@@ -75,7 +74,7 @@ class Player:
             WORK.settle(1.0)
         virtual_time.CLOCK.now_s += _MOMENT_S
 
-    # -- what a client does -----------------------------------------------------------------------------------------
+    # -- what a client does -------------------------------------------------------------------------------------------
 
     def op_create(self, step: dict[str, Any]) -> Any:
         body: dict[str, Any] = {"name": step["name"], "imageRef": IMAGE, "flavorRef": step.get("flavor", "1")}
@@ -95,9 +94,15 @@ class Player:
     def op_request(self, step: dict[str, Any]) -> Any:
         path = self._fill(step.get("path", "/servers/{server}/action"), step)
         raw = step["raw"].encode() if "raw" in step else None
-        return self.cloud.call(step.get("method", "POST"), path, body=step.get("body"), raw=raw,
-                               who=step.get("who", "admin"), microversion=step.get("microversion"),
-                               headers=step.get("headers"))
+        return self.cloud.call(
+            step.get("method", "POST"),
+            path,
+            body=step.get("body"),
+            raw=raw,
+            who=step.get("who", "admin"),
+            microversion=step.get("microversion"),
+            headers=step.get("headers"),
+        )
 
     def _fill(self, path: str, step: dict[str, Any]) -> str:
         uuid = self.servers.get(step.get("server", ""), step.get("server_id", NO_SERVER))
@@ -107,8 +112,13 @@ class Player:
         return path.replace("{server}", uuid)
 
     def op_flavor(self, step: dict[str, Any]) -> Any:
-        flavor = {"name": step["name"], "id": step["name"], "vcpus": step["vcpus"], "ram": step["memory_mb"],
-                  "disk": step["disk_gb"]}
+        flavor = {
+            "name": step["name"],
+            "id": step["name"],
+            "vcpus": step["vcpus"],
+            "ram": step["memory_mb"],
+            "disk": step["disk_gb"],
+        }
         return self.cloud.call("POST", "/flavors", body={"flavor": flavor})
 
     def op_group(self, step: dict[str, Any]) -> Any:
@@ -149,7 +159,7 @@ class Player:
     def op_policy(self, step: dict[str, Any]) -> None:
         self.cloud.policy.set_rules(step["rules"], overwrite=False)
 
-    # -- time and luck --------------------------------------------------------------------------------------------------
+    # -- time and luck ------------------------------------------------------------------------------------------------
 
     def op_wait(self, step: dict[str, Any]) -> None:
         """Time passes; then every living host, in order of name, does its periodic tasks."""
@@ -162,6 +172,10 @@ class Player:
 
     def op_settle(self, step: dict[str, Any]) -> None:
         """Nothing but let go on what is under way."""
+
+    def op_gate(self, step: dict[str, Any]) -> None:
+        """The next such call of that host's driver is held, or fails, or is its last."""
+        WORLD.gates.append(Gate(step["call"], step["kind"], step["host"], step.get("message", "")))
 
     def op_open(self, _: dict[str, Any]) -> None:
         WORLD.open()
@@ -177,7 +191,7 @@ class Player:
 
 
 def start(spec: dict[str, Any], cloud: Any) -> Player:
-    """Hosts and options of `spec`: hosts name -> {vcpus, memory_mb, disk_gb}, options, slow, same_host, as_libvirt, no_quota."""
+    """A cloud as `spec` has it: hosts (name -> vcpus, memory_mb, disk_gb), options, fails, and what is true of it."""
     WORLD.slow = bool(spec.get("slow"))
     WORLD.slow_limit_s = float(spec.get("slow_limit_s", 5.0))
     WORLD.same_host = bool(spec.get("same_host"))
@@ -196,7 +210,7 @@ def start(spec: dict[str, Any], cloud: Any) -> Player:
 
 def new_cloud() -> Any:
     """Nova without a host, warmed up: forks inherit compiled queries and schemas."""
-    cloud = nova_cloud.Cloud()
+    cloud = nova_cloud.Cloud(nova_cloud.Cloud.setUp.__name__)  # a test case must name a test
     cloud.setUp()
     cloud.quiet()
     for name in _WARM:

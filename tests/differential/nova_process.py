@@ -22,15 +22,20 @@ class RealNova:
     """One process of real Nova. `play` returns a row a step; a failure of the harness itself is a RuntimeError."""
 
     def __init__(self) -> None:
-        self._errors = open(os.devnull, "wb")  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
-            [str(interpreter()), "-W", "ignore", str(HERE / "real_nova.py")], cwd=HERE, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=None if os.environ.get("NOVASIM_NOVA_STDERR") else self._errors)
+            [str(interpreter()), "-W", "ignore", str(HERE / "real_nova.py")],
+            cwd=HERE,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if os.environ.get("NOVASIM_NOVA_STDERR") else subprocess.DEVNULL,
+        )
 
-    def play(self, cloud: dict[str, Any], steps: list[dict[str, Any]],
-             prefix: list[list[dict[str, Any]]] | None = None) -> list[dict[str, Any]]:
-        assert self._process.stdin is not None and self._process.stdout is not None
+    def play(
+        self, cloud: dict[str, Any], steps: list[dict[str, Any]], prefix: list[list[dict[str, Any]]] | None = None
+    ) -> list[dict[str, Any]]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         request = {"cloud": cloud, "prefix": prefix or [], "steps": steps}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -47,7 +52,6 @@ class RealNova:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(timeout=60)
-        self._errors.close()
 
     def __enter__(self) -> RealNova:
         return self

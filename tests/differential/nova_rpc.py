@@ -35,8 +35,8 @@ class Work:
         self.dead: set[str] = set()
         self._waiter: greenlet.greenlet | None = None
         self.listeners: list[Any] = []
-        self.watch_call: Callable[[str, str], None] = lambda method, host: None
-        self.watch_raise: Callable[[str, str, BaseException], None] = lambda method, host, error: None
+        self.watch_call: Callable[[str, str], None] = lambda *_: None
+        self.watch_raise: Callable[[str, str, BaseException], None] = lambda *_: None
 
     def begin(self) -> None:
         self.count += 1
@@ -84,7 +84,7 @@ class Work:
         self.dead.discard(host)
         self.listeners = [one for one in self.listeners if host not in one.servers]
         for exchange in impl_fake.FakeExchangeManager._exchanges.values():
-            for (topic, name), queue in exchange._server_queues.items():
+            for (_, name), queue in exchange._server_queues.items():
                 if name == host:
                     queue.clear()
 
@@ -127,8 +127,15 @@ class InstantListener(impl_fake.FakeListener):
 
 
 def _deliver(original: Callable[..., None]) -> Callable[..., None]:
-    def deliver_message(self: Any, topic: str, ctxt: Any, message: Any, server: str | None = None,
-                        fanout: bool = False, reply_q: Any = None) -> None:
+    def deliver_message(
+        self: Any,
+        topic: str,
+        ctxt: Any,
+        message: Any,
+        server: str | None = None,
+        fanout: bool = False,
+        reply_q: Any = None,
+    ) -> None:
         original(self, topic, ctxt, message, server=server, fanout=fanout, reply_q=reply_q)
         if server is not None and not fanout:
             hearers = [one for one in WORK.listeners if topic in one.topics and server in one.servers]

@@ -69,7 +69,11 @@ def _row(row: Row) -> Row:
     answer = {key: row[key] for key in ("code", "message", "fault_name", "body") if key in row}
     if isinstance(answer.get("body"), dict):
         answer["body"] = sorted(answer["body"])
-    found = {"held": row["held"], "answer": answer or None, "servers": {name: _server(one) for name, one in row["servers"].items()}}
+    found = {
+        "held": row["held"],
+        "answer": answer or None,
+        "servers": {name: _server(one) for name, one in row["servers"].items()},
+    }
     return _masked(found, names)
 
 

@@ -1,4 +1,4 @@
-"""What Nova's databases and placement's say of one server, read as rows: its objects would cost more than what they say.
+"""What Nova's databases and placement's say of one server, read as rows: objects would cost more than what they say.
 
 A server that no host was found for lives in cell0; one that is not scheduled yet has nothing but a build request, and
 is read as the API shows it.
@@ -18,7 +18,9 @@ from placement import db_api as placement_db
 Row = dict[str, Any]
 _MIGRATION_KEYS = ("id", "status", "migration_type", "source_compute", "dest_compute", "source_node", "dest_node")
 _SERVER = "SELECT vm_state, task_state, power_state, host, locked, deleted FROM instances WHERE uuid = :uuid"
-_FAULT = "SELECT code, message FROM instance_faults WHERE instance_uuid = :uuid ORDER BY created_at DESC, id DESC LIMIT 1"
+_FAULT = (
+    "SELECT code, message FROM instance_faults WHERE instance_uuid = :uuid ORDER BY created_at DESC, id DESC LIMIT 1"
+)
 _MIGRATIONS = f"SELECT uuid, {', '.join(_MIGRATION_KEYS)} FROM migrations WHERE instance_uuid = :uuid ORDER BY id"
 _ACTIONS = "SELECT id, action, message, user_id FROM instance_actions WHERE instance_uuid = :uuid ORDER BY id"
 _EVENTS = (
@@ -88,8 +90,12 @@ class States:
             return {"get_code": 404}
         status = common.status_from_state(found["vm_state"], found["task_state"])
         row: Row = {
-            "status": status, "vm_state": found["vm_state"], "task_state": found["task_state"],
-            "power_state": found["power_state"] or 0, "host": found["host"], "locked": bool(found["locked"]),
+            "status": status,
+            "vm_state": found["vm_state"],
+            "task_state": found["task_state"],
+            "power_state": found["power_state"] or 0,
+            "host": found["host"],
+            "locked": bool(found["locked"]),
         }
         faults = self._rows(cell, _FAULT, uuid) if status in ("ERROR", "DELETED") else []
         if faults:
@@ -102,9 +108,12 @@ class States:
             return {"get_code": reply.code}
         body = reply.body["server"]
         row: Row = {
-            "status": body["status"], "vm_state": body["OS-EXT-STS:vm_state"],
-            "task_state": body["OS-EXT-STS:task_state"], "power_state": body["OS-EXT-STS:power_state"],
-            "host": body["OS-EXT-SRV-ATTR:host"], "locked": body["locked"],
+            "status": body["status"],
+            "vm_state": body["OS-EXT-STS:vm_state"],
+            "task_state": body["OS-EXT-STS:task_state"],
+            "power_state": body["OS-EXT-STS:power_state"],
+            "host": body["OS-EXT-SRV-ATTR:host"],
+            "locked": body["locked"],
         }
         if "fault" in body:
             row["fault"] = {"code": body["fault"]["code"], "message": body["fault"]["message"]}

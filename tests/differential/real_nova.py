@@ -11,24 +11,17 @@ A fork costs some ten milliseconds, and no sequence can leave anything behind fo
 
 from __future__ import annotations
 
-import virtual_time
+import gc
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
 
-virtual_time.install()
+import green  # before all else of Nova
+import nova_player
 
-import nova.tests.functional  # noqa: E402, F401 - patches the standard library for green threads, first of all
-
-import gc  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-import traceback  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from typing import Any  # noqa: E402
-
-from eventlet import patcher  # noqa: E402
-
-import nova_player  # noqa: E402
-
-os = patcher.original("os")
+os = green.os
 KEPT = 12  # forks kept waiting with a cloud or a prefix
 _ENDS: set[int] = set()  # this process's ends of pipes to its forks; a sibling that held one would keep it from closing
 
@@ -45,7 +38,7 @@ class Fork:
             os.close(down_read)
             os.close(up_write)
             _ENDS.update((self._write, up_read))
-            self._lines = open(up_read, "rb", closefd=False)
+            self._lines = os.fdopen(up_read, "rb", closefd=False)
             return
         try:
             for end in (*_ENDS, self._write, up_read):
@@ -83,7 +76,7 @@ def _guarded(answer: Callable[[Any, dict[str, Any]], dict[str, Any]], state: Any
 
 def _write_all(descriptor: int, data: bytes) -> None:
     while data:
-        data = data[os.write(descriptor, data):]
+        data = data[os.write(descriptor, data) :]
 
 
 def _send(descriptor: int, message: dict[str, Any]) -> None:
@@ -154,9 +147,12 @@ def main() -> None:
     os.dup2(2, 1)  # Nova's fixtures print; only answers go to the caller
     keeper = Keeper(nova_player.new_cloud())
     for line in sys.stdin:
-        request = json.loads(line)
-        fork = keeper.get(request["cloud"], lambda: _prepare_cloud(keeper.state, request["cloud"]))
-        _send(output, fork.ask({"prefix": request.get("prefix", []), "steps": request["steps"]}))
+        _send(output, _played(keeper, json.loads(line)))
+
+
+def _played(keeper: Keeper, request: dict[str, Any]) -> dict[str, Any]:
+    fork = keeper.get(request["cloud"], lambda: _prepare_cloud(keeper.state, request["cloud"]))
+    return fork.ask({"prefix": request.get("prefix", []), "steps": request["steps"]})
 
 
 if __name__ == "__main__":

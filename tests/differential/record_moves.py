@@ -187,9 +187,9 @@ def _told(step: Step) -> Iterator[Step]:
     elif "delete" in step:
         yield {"op": "request", "server": "vm", "method": "DELETE", "path": "/servers/{server}", "microversion": "2.90"}
     elif "open" in step:
-        yield {"op": "open", "host": step["open"][0], "call": step["open"][1]}
+        yield {"op": "open"}
     elif "back" in step:
-        yield {"op": "host", "host": step["back"], "state": "back"}
+        yield {"op": "back"}
     elif "down" in step:
         yield {"op": "service", "host": step["down"], "forced_down": True}
     else:

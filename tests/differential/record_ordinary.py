@@ -138,19 +138,17 @@ def _recorded(nova: RealNova, one: dict[str, Any]) -> dict[str, Any]:
 
 def _told(one: dict[str, Any]) -> Iterator[Step]:
     """The case's steps in the words of real Nova's player."""
-    held = ""
     for step in one["steps"]:
         ((verb, value),) = step.items()
         if verb in {"hold", "die"}:
-            held = value
             yield {"op": "gate", "host": "h1", "call": value, "kind": verb, "silent": True}
         elif verb == "create":
             zone = {"availability_zone": value["availability_zone"]} if "availability_zone" in value else {}
             yield {"op": "create", "name": "vm", "flavor": value.get("flavorRef", "1"), "extra": zone, "record": True}
         elif verb == "release":
-            yield {"op": "open", "host": "h1", "call": held, "record": True}
+            yield {"op": "open", "record": True}
         elif verb == "back":
-            yield {"op": "host", "host": "h1", "state": "back", "record": True}
+            yield {"op": "back", "record": True}
         else:
             if "h1 once" in one["fails"] and value == {"unshelve": None}:
                 yield {

@@ -62,10 +62,16 @@ _BEFORE: dict[str, tuple[str, ...]] = {
 """What brings a server to where that can be asked of it."""
 _DURING: dict[str, float] = {
     "os-resetState": 3, "delete": 2, "forceDelete": 1, "os-stop": 1, "os-start": 0.5, "reboot": 1, "lock": 0.5,
-    "migrate": 1, "os-migrateLive": 1, "evacuate": 1, "confirmResize": 1, "revertResize": 1, "pause": 0.7, "shelve": 0.5,
-    "abort": 2, "force_complete": 1.5, "down": 3, "disable": 0.5, "create": 0.5,
+    "migrate": 1, "os-migrateLive": 1, "evacuate": 1, "confirmResize": 1, "revertResize": 1, "pause": 0.7,
+    "shelve": 0.5, "abort": 2, "force_complete": 1.5, "down": 3, "disable": 0.5, "create": 0.5,
 }  # fmt: skip
 """What is done in the midst of an operation."""
+_NOT_ACTIONS: dict[str, Step] = {
+    "delete": {"method": "DELETE"},
+    "abort": {"method": "DELETE", "of": "migration"},
+    "force_complete": {"body": {"force_complete": None}, "of": "migration"},
+}
+"""Requests that are not an action of a server's."""
 _OF_HOSTS = ("disable", "enable", "down", "up", "back")
 
 
@@ -154,12 +160,8 @@ class _Author:
         asked: Step = {"op": "request", "server": whom, "microversion": version, "who": who}
         if kind == "create":
             return [self._create(version)]
-        if kind == "delete":
-            return [asked | {"method": "DELETE"}]
-        if kind == "abort":
-            return [asked | {"method": "DELETE", "of": "migration"}]
-        if kind == "force_complete":
-            return [asked | {"body": {"force_complete": None}, "of": "migration"}]
+        if kind in _NOT_ACTIONS:
+            return [asked | _NOT_ACTIONS[kind]]
         return [asked | {"body": {kind: BODIES[kind](self.draw, self.stage, minor(version))}}]
 
     def _create(self, version: str) -> Step:

@@ -6,5 +6,5 @@ venv="${NOVASIM_NOVA_VENV:-$here/../../.venv-nova}"
 stamp="$venv/.complete"
 [ -e "$stamp" ] && exit 0
 "${PYTHON:-python3}" -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+"$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt" -c "$here/constraints.txt"
 touch "$stamp"

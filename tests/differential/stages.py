@@ -53,7 +53,8 @@ def draw_stage(number: int) -> Stage:
     for place, rank in enumerate(ranks):
         # They grow together, but not alike: whatever the multipliers, no two hosts weigh the same.
         hosts[f"compute{place + 1}"] = {
-            "vcpus": 6 + 5 * rank, "memory_mb": 8192 + 6000 * rank + 5000 * rank**2, "disk_gb": 150 + int(500 * rank**0.5),
+            "vcpus": 6 + 5 * rank, "memory_mb": 8192 + 6000 * rank + 5000 * rank**2,
+            "disk_gb": 150 + int(500 * rank**0.5),
         }  # fmt: skip
     options = {name: draw.one(values) for name, values in _OPTIONS.items() if draw.chance(0.22)}
     stage: Stage = {

@@ -59,13 +59,13 @@ class Hub(poll.Hub):
 def install() -> None:
     """Make eventlet, `time` and oslo's clocks read the virtual clock."""
     eventlet.hubs.use_hub(Hub)
-    time.monotonic = CLOCK.monotonic
-    time.time = CLOCK.time
+    for name in ("monotonic", "time"):
+        setattr(time, name, getattr(CLOCK, name))
 
     from oslo_utils import timeutils
 
     def utcnow(with_timezone: bool = False) -> Any:
-        moment = datetime.datetime.fromtimestamp(CLOCK.time(), datetime.timezone.utc)
+        moment = datetime.datetime.fromtimestamp(CLOCK.time(), datetime.UTC)
         return moment if with_timezone else moment.replace(tzinfo=None)
 
     timeutils.utcnow = utcnow
