@@ -34,6 +34,6 @@ class Clock(_Now, simpy.Environment):
             callbacks, event.callbacks = event.callbacks, None
             for callback in callbacks:
                 callback(event)
-            if not event.ok and not event.defused:
+            if not event._ok and not event.defused:
                 raise event.value
         return count

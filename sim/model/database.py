@@ -183,7 +183,7 @@ class Database:
         migration = MigrationRecord(len(self.migrations) + 1, server, type, status, source, self.env.now, request)
         migration.dest = dest
         self.migrations.append(migration)
-        server.migrations.append(migration)
+        server.migrations = (*server.migrations, migration)
         return migration
 
     def save_migration(self, migration: MigrationRecord, status: str, dest: int | Keep | None = KEEP) -> None:
@@ -208,7 +208,7 @@ class Database:
     def start_action(self, server: Server, action: str, context: Context) -> InstanceAction:
         """An instance action begins."""
         started = InstanceAction(action, context.request, context.who, context.project, self.env.now)
-        server.actions.append(started)
+        server.actions = (*server.actions, started)
         self.log.append(records.ActionStarted(self.env.now, server.name, action, context.request))
         return started
 

@@ -83,8 +83,9 @@ class Server:
         """Hosts that still carry its leftovers after an evacuation."""
         self.held: dict[int, Resources] = {}
         """Host → what it holds there; written by placement alone."""
-        self.migrations: list[MigrationRecord] = []
-        self.actions: list[InstanceAction] = []
+        self.migrations: tuple[MigrationRecord, ...] = ()
+        self.actions: tuple[InstanceAction, ...] = ()
+        """In order; a tuple, because most of a million servers have none."""
         self.extras: dict[str, Any] = NO_EXTRAS
         """Seldom-used things: scheduler hints, metadata, disk_used, cpu trace."""
 

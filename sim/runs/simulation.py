@@ -140,6 +140,7 @@ def _rare_collections() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.collect(0)  # else the next object made would look through all that is alive
         gc.set_threshold(*before)
 
 

@@ -75,7 +75,8 @@ class LiveWork:
             if self.aborted:
                 return
         try:
-            yield from self._check_source()
+            if hosts_differ(cloud, self.source, self.boot):
+                yield from self._check_source()
             yield from self._migrate()
         finally:
             self.slots.release()
@@ -90,7 +91,8 @@ class LiveWork:
         cloud.db.save_migration(self.migration, "running")
         self.stage = "starting"
         yield from cloud.stages.host(cloud.timings.live_start, "live_start", self.source, self.server, self.ctx.request)
-        yield from self._check_source()
+        if hosts_differ(cloud, self.source, self.boot):
+            yield from self._check_source()
         if self.aborted:
             outcome = "aborted"
         elif self.server.deleted or cloud.hosts.power[self.dest] in _UNREACHABLE:
@@ -121,7 +123,7 @@ class LiveWork:
             error = "MessagingTimeout"
         else:
             error = self._unfit(name)
-        if hosts.power[self.source] != UP or hosts.crashes[self.source] != self.boot:
+        if hosts_differ(cloud, self.source, self.boot):
             yield from self._check_source()
         if event is not None and answered:
             db.finish_event(server, request, event, error)
