@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from typing import Any
 
 import simpy
 
@@ -26,7 +27,7 @@ class Clock(_Now, simpy.Environment):
 
     def advance(self, count: int, deadline: float, over: Callable[[], bool]) -> int:
         """Let at most ``count`` events happen, none after ``deadline``, none once ``over``. Returns how many did."""
-        queue = self._queue
+        queue: Any = self._queue
         for done in range(count):
             if not queue or queue[0][0] > deadline or over():
                 return done
