@@ -54,8 +54,7 @@ class Sharing:
         capacity = self.capacity
         limit = cap_bps
         for link in links:
-            if capacity[link] < limit:
-                limit = capacity[link]
+            limit = min(limit, capacity[link])
         self._route[flow], self._cap[flow], self._limit[flow] = links, cap_bps, limit
         seeds = []
         for link in links:
@@ -104,8 +103,7 @@ class Sharing:
         capacity, wanted, bounds, links = self.capacity, self._wanted, self._bounds, self._route[flow]
         limit = cap_bps
         for link in links:
-            if capacity[link] < limit:
-                limit = capacity[link]
+            limit = min(limit, capacity[link])
         change = limit - self._limit[flow]
         for link in links:
             if not -math.inf < change < math.inf or wanted[link] > bounds[link] or wanted[link] + change > bounds[link]:
