@@ -107,7 +107,7 @@ def note(made: Figure, *parts: str) -> None:
     made.notes = "; ".join(part for part in parts if part)
     if made.notes:
         text = made.notes[0].upper() + made.notes[1:] + "."
-        made.supxlabel(textwrap.fill(text, 180), x=0.01, ha="left", fontsize=8, color="#555555")
+        made.supxlabel(textwrap.fill(text, 165), x=0.01, ha="left", fontsize=8, color="#555555")
 
 
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scipy.optimize import least_squares
 from typer.testing import CliRunner
 
 from sim.cli.main import app
 from sim.errors import InputError
 from sim.experiments.validation.comparison import Comparison, compare, summary
 from sim.experiments.validation.fits import fits
+from sim.experiments.validation.qemu_bench import limits_of, migrate
 from sim.experiments.validation.rows import Row, read_rows
-from sim.experiments.validation.settings import profile_of
+from sim.experiments.validation.settings import (
+    XEN_WEB_DIRTY_BPS,
+    XEN_WEB_HOT_B,
+    memory_of_row,
+    profile_of,
+    timings_of,
+)
 
 ROWS = read_rows()
 NOT_UNDERSTOOD = {"osic_par1"}
@@ -39,20 +48,43 @@ def test_half_of_the_predicted_rows_are_within_five_per_cent(comparisons: dict[s
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.use == "predict"], ids=lambda row: row.id)
 def test_a_predicted_row(row: Row, comparisons: dict[str, Comparison]) -> None:
-    """Durations within 6 %; downtimes, of which none is fitted, within 25 %."""
+    """Durations within 6 %; downtimes, of which none is fitted, within 14 %."""
     error = comparisons[row.id].error
     assert error is not None
     if row.id in NOT_UNDERSTOOD:
         assert error > 0.12  # a change that mends it should say why
     else:
-        assert abs(error) <= (0.06 if row.metric.startswith(("total", "makespan")) else 0.25)
+        assert abs(error) <= (0.06 if row.metric.startswith(("total", "makespan")) else 0.14)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.use == "fit"], ids=lambda row: row.id)
 def test_a_fitted_row_comes_back_through_the_whole_simulator(row: Row, comparisons: dict[str, Comparison]) -> None:
+    """Within 3 %; the rounds of SPECweb99's migration scatter by 22 % about the line that is taken for them."""
     error = comparisons[row.id].error
     assert error is not None
-    assert abs(error) <= 0.03
+    assert abs(error) <= (0.12 if "Xen" in row.kind else 0.03)
+
+
+def test_a_web_server_on_xen_dirties_what_its_published_rounds_say() -> None:
+    """Their lengths by Clark's rule: each goes 50 Mbit/s faster than the guest dirtied in the last, 100 at least."""
+    sent_mb = [676.8, 126.7, 39.0, 28.4, 24.2, 16.7, 14.2, 15.3, 18.2]
+    assert sum(sent_mb) == pytest.approx(960, abs=1)  # the published total
+    length_s, points = sent_mb[0] / 12.5, []
+    for dirtied in sent_mb[1:]:
+        points.append((length_s, dirtied))
+        length_s = dirtied / max(12.5, dirtied / length_s + 6.25)
+    found = least_squares(lambda at: [math.log((at[0] + at[1] * s) / mb) for s, mb in points], [10.0, 1.0])
+    assert [1e6 * value for value in found.x] == pytest.approx([XEN_WEB_HOT_B, XEN_WEB_DIRTY_BPS], rel=0.01)
+
+
+def test_that_web_server_s_copy_sends_as_much_as_was_published() -> None:
+    """960 MB of a guest of 800: the first round passes over what is dirty again (Clark'05)."""
+    row = next(row for row in ROWS if row.kind == "precopy Xen")
+    timings = timings_of(row)
+    copy = migrate(memory_of_row(row), limits_of(row, timings), row, timings)
+    assert copy is not None
+    assert row.ram_b is not None
+    assert copy.bytes_memory / row.ram_b == pytest.approx(1.20, rel=0.06)
 
 
 # --- fits -------------------------------------------------------------------------------------------------------------
@@ -69,6 +101,17 @@ def test_the_shipped_constants_are_the_product_of_the_fits() -> None:
 def test_fits_look_at_no_row_that_is_to_be_predicted() -> None:
     spoilt = [replace(row, value=row.value * 7) if row.use == "predict" else row for row in ROWS]
     assert fits(spoilt) == fits(ROWS)
+
+
+def test_rows_that_were_left_out_are_foretold_by_the_others() -> None:
+    """Within 15 %: one memory size of two is then all that is known of a stream."""
+    alone = {row: error for fit in fits(ROWS) for row, error in fit.left_out}
+    assert set(alone) == {row.id for row in ROWS if row.use == "fit" and row.id.startswith(("osic", "rk4n"))}
+    assert max(abs(error) for error in alone.values()) <= 0.15
+
+
+def test_a_row_that_alone_says_what_a_constant_is_cannot_be_left_out() -> None:
+    assert {fit.profile for fit in fits(ROWS) if not fit.left_out} == {"zhaw-1gbe-2014", "rally-2016"}
 
 
 def test_fits_follow_the_rows_that_they_are_made_from() -> None:

@@ -49,6 +49,8 @@ class Fit:
     constants: tuple[Constant, ...]
     residuals: tuple[tuple[str, float], ...]
     """Row → (fitted - measured) / measured."""
+    left_out: tuple[tuple[str, float], ...] = ()
+    """Row → its error when the constants are fitted to the other rows, where these still say what each of them is."""
 
 
 def fits(rows: Sequence[Row]) -> list[Fit]:
@@ -157,18 +159,28 @@ def _fitted(
     if len(rows) < len(unknowns):
         return None
 
-    def errors(at: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.array([total(row, at) / row.value - 1 for row in rows])
+    def errors(at: NDArray[np.float64], those: list[Row]) -> NDArray[np.float64]:
+        return np.array([total(row, at) / row.value - 1 for row in those])
 
-    guesses = [guess for _, guess, _, _ in unknowns]
-    found = least_squares(errors, guesses, bounds=(1e-3, math.inf), x_scale=guesses,
-                          diff_step=1e-4)  # fmt: skip
+    def solve(those: list[Row]) -> tuple[NDArray[np.float64], bool]:
+        """The constants, and whether every one of them moves some of the rows."""
+        guesses = [guess for _, guess, _, _ in unknowns]
+        found = least_squares(lambda at: errors(at, those), guesses, bounds=(1e-3, math.inf), x_scale=guesses,
+                              diff_step=1e-4)  # fmt: skip
+        return found.x, len(those) >= len(unknowns) and bool(np.linalg.matrix_rank(found.jac) == len(unknowns))
+
+    at, _ = solve(rows)
+    left_out = []
+    for row in rows:
+        others, known = solve([other for other in rows if other is not row])
+        if known:
+            left_out.append((row.id, float(errors(others, [row])[0])))
     constants = tuple(
         Constant(name, float(value), shipped, unit)
-        for (name, _, shipped, unit), value in zip(unknowns, found.x, strict=True)
+        for (name, _, shipped, unit), value in zip(unknowns, at, strict=True)
     )
-    residuals = tuple((row.id, float(error)) for row, error in zip(rows, errors(found.x), strict=True))
-    return Fit(profile, constants, residuals)
+    residuals = tuple((row.id, float(error)) for row, error in zip(rows, errors(at, rows), strict=True))
+    return Fit(profile, constants, residuals, tuple(left_out))
 
 
 def _copy_s(row: Row, timings: Timings, *, stream: float, zero: float, block: float = math.inf) -> float:

@@ -60,18 +60,19 @@ def limits_of(row: Row, timings: Timings) -> LiveMigrationLimits:
     """What the row's QEMU allows."""
     lanes = channels(row)
     postcopy = "postcopy" in row.kind.lower() or "post-copy" in row.kind.lower()
-    device_s = timings.device_state.quantile(0.5)
+    xen = xen_rules(row)
+    device_s = timings.device_state.quantile(0.5) if xen is None or xen.resume_s is None else xen.resume_s
     return LiveMigrationLimits(
         downtime=((0.0, downtime_limit_s(row)),),
         post_copy_after_rounds=1 if postcopy else None,
         permit_post_copy=postcopy,
         throttling=auto_converge(row),
-        stream_bps=math.inf if xen_rules(row) else timings.stream * lanes,
+        stream_bps=math.inf if xen else timings.stream * lanes,
         block_stream_bps=timings.block_stream,
         zero_page_bps=timings.zero_page_bps(lanes) if "multifd" in row.kind.lower() else timings.zero_pages,
         device_state_s=device_s,
         page_fault_s=timings.page_fault,
-        xen=xen_rules(row),
+        xen=xen,
     )
 
 

@@ -25,8 +25,16 @@ _SPARK_WORKING_SET_B = 64 * MIB
 _TINY = 0.1
 """Part of a tiny test guest's memory that is not zero pages (assumed)."""
 _WORKLOADS = (
-    (r"specweb|\bweb\b", "web"), (r"database|oltp|\bdb\b", "database"), (r"memcached|redis|java|jvm", "in_memory"),
+    (r"specweb|\bweb\b|simpleweb|apache|\bhttp", "web"), (r"database|oltp|\bdb\b", "database"),
+    (r"memcached|redis|java|jvm", "in_memory"), (r"\bhog\b|diabolic|muncher|memory writer", "hog"),
 )  # fmt: skip
+
+XEN_WEB_HOT_B, XEN_WEB_DIRTY_BPS = 15.7e6, 2.26e6
+"""A web server under full load on Xen: what it writes again within any round, and the rest.
+
+From the bytes of the rounds of SPECweb99's migration (Clark'05): 676.8, 126.7, 39.0, 28.4, 24.2, 16.7, 14.2, 15.3 and
+18.2 MB. From memory, but they make the 960 MB that are given as the total. Their lengths follow from the paper's rule.
+"""
 
 _COMPRESSION = r"\b(zlib|zstd|lz4|qat|qatzip|qpl|uadk|xbzrle|compress\w*)\b"
 
@@ -117,12 +125,14 @@ def _working(row: Row, ram_b: float) -> Memory | None:
     spark = re.search(r"spark at (\d+) kb/s", row.words)
     if spark:
         return Memory(float(spark[1]) * 1e3, min(ram_b, _SPARK_WORKING_SET_B), ram_b)
-    kind = row.kind.lower()
-    for pattern, name in _WORKLOADS:
-        if re.search(pattern, f"{kind} {row.id}"):
-            memory = memory_of(name, ram_b)
-            return Memory(_dirty(kind, memory.dirty_bps), memory.working_set_b, memory.nonzero_b)
-    return None
+    name = _workload(row)
+    if name is None:
+        return None
+    memory = memory_of(name, ram_b)
+    if not _on_xen(row):
+        return Memory(_dirty(row.kind.lower(), memory.dirty_bps), memory.working_set_b, memory.nonzero_b)
+    dirty_bps = XEN_WEB_DIRTY_BPS if name == "web" else memory.dirty_bps
+    return Memory(_dirty(row.kind.lower(), dirty_bps), memory.working_set_b, ram_b)
 
 
 def _dirty(kind: str, otherwise: float) -> float:
@@ -162,6 +172,17 @@ def channels(row: Row) -> int:
 
 def xen_rules(row: Row) -> XenRules | None:
     """Xen's rules, where it was Xen: the rate-adaptive ones of 2005, or the later ones."""
-    if not re.search(r"\bxen\b", row.words):
+    if not _on_xen(row):
         return None
-    return CLARK_2005 if "rate-adaptive" in row.words or "clark" in row.words else XEN
+    rules = CLARK_2005 if "rate-adaptive" in row.words or "clark" in row.words else XEN
+    return replace(rules, hot_b=XEN_WEB_HOT_B) if _workload(row) == "web" else rules
+
+
+def _on_xen(row: Row) -> bool:
+    return re.search(r"\bxen\b", row.words) is not None
+
+
+def _workload(row: Row) -> str | None:
+    """The class of guests whose words the row uses first."""
+    text = f"{row.kind} {row.id}".lower()
+    return next((name for pattern, name in _WORKLOADS if re.search(pattern, text)), None)

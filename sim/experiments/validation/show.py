@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from matplotlib.ticker import FuncFormatter
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -69,11 +70,13 @@ def fits_screen(made: Sequence[Fit]) -> RenderableType:
         table.add_column(fit.profile, no_wrap=True, min_width=50)
         for name in ("fitted", "shipped"):
             table.add_column(name, justify="right")
-        table.add_column("")
+        table.add_column("left out" if fit.left_out else "", no_wrap=True)
         for constant in fit.constants:
             table.add_row(constant.name, f"{constant.fitted:.4g}", f"{constant.shipped:.4g}", constant.unit)
+        alone = dict(fit.left_out)
         for row, error in fit.residuals:
-            table.add_row(Text(f"  {row}", style="dim"), Text(f"{error:+.2%}", style="dim"), "", "")
+            unseen = f"{alone[row]:+.2%}" if row in alone else ""
+            table.add_row(*(Text(cell, style="dim") for cell in (f"  {row}", f"{error:+.2%}", unseen, "")))
         parts += [table, Text()]
     return Group(*parts) if parts else Text("no row is marked for fitting")
 
@@ -106,9 +109,11 @@ def errors_figure(comparisons: Sequence[Comparison]) -> Figure:
         right.plot(ends, ends, color=PALE, linewidth=0.8)
         right.set_xscale("log")
         right.set_yscale("log")
+        for axis in (right.xaxis, right.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         right.set_xlabel("measured, s")
         right.set_ylabel("simulated, s")
         right.set_title("All cases")
         right.legend(loc="upper left")
-        note(made, *words(said), f"dashed: ± {TARGET_P90:.0%}")
+        note(made, f"dashed: ± {TARGET_P90:.0%}", *words(said))
         return made

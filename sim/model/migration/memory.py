@@ -81,8 +81,8 @@ IDLE_WORKING_SET_B = 5.75e6
 """What an idle guest writes again and again.
 
 Published downtimes of idle guests are 27 to 60 ms over a loopback of 2.4 GB/s and 72 to 108 ms over 1 GbE of
-117.7 MB/s (qemu-devel). So many bytes make the difference of the middles, 46.5 ms; device state and hand-over make the
-other 41 ms.
+117.7 MB/s (qemu-devel). So many bytes make the difference of the ranges' ends, 45 and 48 ms; device state and hand-over
+make the rest, 24.6 to 57.6 ms.
 """
 
 ACTIVITIES: dict[str, Activity] = {

@@ -11,7 +11,7 @@ from copying import GBE, GIB, MIB, bare, drive, guest, reach
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.model.migration.limits import LiveMigrationLimits, XenRules, throttling
+from sim.model.migration.limits import CLARK_2005, XEN, LiveMigrationLimits, XenRules, throttling
 from sim.model.migration.memory import ACTIVITIES, GuestMemory, memory_of
 from sim.model.migration.postcopy import FAULT_STEPS
 from sim.model.migration.precopy import PreCopy
@@ -274,7 +274,7 @@ def copies(draw: st.DrawFn) -> tuple[GuestMemory, LiveMigrationLimits, float]:
         permit_post_copy=draw(st.booleans()),
         throttling=draw(st.sampled_from([None, throttling(2_006_000), throttling(8_002_000), throttling(9_002_000)])),
         stream_bps=draw(st.sampled_from([1e8, 2.4e9, math.inf])), zero_page_bps=1.6e9, device_state_s=0.04,
-        xen=draw(st.sampled_from([None, None, XenRules(), XenRules(minimum_bps=12.5e6, maximum_bps=62.5e6)])),
+        xen=draw(st.sampled_from([None, None, XenRules(), XEN, CLARK_2005])),
     )  # fmt: skip
     return memory, limits, draw(sizes)
 
