@@ -22,6 +22,7 @@ def check(
     sets: Annotated[list[str] | None, typer.Option("--set", help="path=value, overrides the file.")] = None,
 ) -> None:
     """Check a scenario: all issues at once; which options of its nova.conf are honoured."""
+    from sim.model.migration.own import migration_model
     from sim.model.scheduler.loading import filter_classes, weigher_classes
     from sim.scenario.expand import expand_hosts, server_pattern
     from sim.scenario.loader import examine
@@ -30,6 +31,7 @@ def check(
     found = examine(scenario, sets or [])
     filter_classes(found.options)
     weigher_classes(found.options)
+    migration_model(found.scenario.cloud.migration_model)
     for warning in found.warnings:
         print(f"warning: {warning}")
     options = found.options

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sim.model.database import Database
     from sim.model.flavor import Flavor, Image
     from sim.model.host import Hosts
+    from sim.model.migration.rounds import Rounds
     from sim.model.network.topology import Topology
     from sim.model.placement import Placement
     from sim.model.scheduler.scheduler import Scheduler
@@ -89,6 +90,8 @@ class Cloud:
     ) -> None:
         self.env, self.log, self.streams = env, log, streams
         self.options, self.nova, self.timings, self.storage = options, nova, timings, storage
+        self.migration_model: type[Rounds] | None = None
+        """An own model of live migrations; None is QEMU's."""
         self.shared_storage = storage.instances == "shared"
         """Whether root disks lie where every host sees them."""
         self.processes: dict[str, Process] = {}

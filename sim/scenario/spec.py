@@ -255,6 +255,9 @@ class CloudSpec(Spec):
     """A profile's name, a file with one (as ``novasim calibrate`` writes it), or ``{profile: name, …}`` with constants
     of your own."""
     workers: PoolsSpec = PoolsSpec()
+    migration_model: str = "qemu"
+    """How live migrations copy memory: ``qemu`` (Xen's rules on hosts whose hypervisor is Xen), or a model of your own:
+    ``path/to/file.py:Class``, relative to where novasim is started, or the name of an entry point."""
 
 
 # --- the plan --------------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from sim.model.conductor import Conductor
 from sim.model.database import Database
 from sim.model.guest_load import follow_traces
 from sim.model.host import HUNG, Hosts
+from sim.model.migration.own import migration_model
 from sim.model.network.flows import Flow, Flows
 from sim.model.placement import Placement
 from sim.model.scheduler.scheduler import Scheduler
@@ -59,6 +60,7 @@ def build(scenario: Scenario, seed: int, env: simpy.Environment, log: EventLog, 
     options = nova_options(spec)
     timings = load_profile(spec.timings) if isinstance(spec.timings, str) else spec.timings
     cloud = Cloud(env, log, Streams(seed), options=options, nova=spec.nova, timings=timings, storage=spec.storage)
+    cloud.migration_model = migration_model(spec.migration_model)
     rows = expand_hosts(spec, options)
     _passive(cloud, spec, rows)
     _network(cloud, spec, rows)

@@ -39,6 +39,7 @@ class LiveLimits:
         self.post_copy = bool(libvirt["live_migration_permit_post_copy"])
         """Whether force-complete means post-copy, not pause."""
         self._converges = bool(libvirt["live_migration_permit_auto_converge"]) and not self.post_copy
+        self._model = cloud.migration_model
         self._limits: dict[tuple[int, float, int, bool], LiveMigrationLimits] = {}
         self._memory: dict[tuple[Guest, int], GuestMemory] = {}
 
@@ -73,6 +74,7 @@ class LiveLimits:
             page_fault_s=self._page_fault_s,
             connection_lost_s=self._connection_lost_s,
             xen=XEN if xen else None,
+            model=self._model,
         )
 
     def memory(self, server: Server) -> GuestMemory:

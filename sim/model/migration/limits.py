@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sim.model.migration.memory import IDLE_WORKING_SET_B
 from sim.units import GIB
+
+if TYPE_CHECKING:
+    from sim.model.migration.rounds import Rounds
 
 TimeoutAction = Literal["abort", "force_complete"]
 
@@ -110,6 +113,8 @@ class LiveMigrationLimits:
 
     xen: XenRules | None = None
     """None: QEMU."""
+    model: type[Rounds] | None = None
+    """A model of one's own; it comes before QEMU's and Xen's."""
 
     def downtime_at(self, elapsed_s: float) -> tuple[float, float]:
         """The downtime limit in force so long after the begin, and until when; seconds."""

@@ -30,8 +30,7 @@ class PreCopy:
         if not disk_b >= 0:
             raise ValueError(f"disk_b must not be negative, not {disk_b}")
         self.memory, self.limits = memory, limits
-        rules = limits.xen
-        self._state = Rounds(memory, limits, disk_b) if rules is None else XenRounds(memory, limits, disk_b, rules)
+        self._state = _rounds(memory, limits, disk_b)
         self._ahead: Rounds | None = None
         self._plan = (-1.0, -1.0)
         self._show()
@@ -180,3 +179,12 @@ class PreCopy:
     def curve(self) -> tuple[tuple[float, float], ...]:
         """What users felt: (time, part of the guest's speed lost from then on), 1 is standing still."""
         return self._state.curve
+
+
+def _rounds(memory: GuestMemory, limits: LiveMigrationLimits, disk_b: float) -> Rounds:
+    """The copy by one's own model, by Xen's rules or by QEMU's."""
+    if limits.model is not None:
+        return limits.model(memory, limits, disk_b)
+    if limits.xen is not None:
+        return XenRounds(memory, limits, disk_b, limits.xen)
+    return Rounds(memory, limits, disk_b)

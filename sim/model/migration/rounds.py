@@ -22,6 +22,8 @@ from sim.model.migration.stage import Stage
 _SAME = 1e-12
 _FITS = 1 + 1e-6
 """Rounds approach the limit from above without end where QEMU's slices do not cut them."""
+_JUDGED_S = 1.0 + 1e-9
+"""A period is judged when it is longer; slices add up to a second, or to an error of rounding more."""
 _CHANCES = 50
 """Rounds, and turns of an activity profile, without an end after which there will be none."""
 _DISK, _SCAN, _ROUNDS, _STOPPED, _POSTCOPY, _ENDED = Stage
@@ -238,16 +240,20 @@ class Rounds:
         self.round_s = self.round_busy_s = 0.0
         self.period_s += length
         self.period_dirty_b += fresh
-        if self.period_s > 1.0:
+        if self.period_s > _JUDGED_S:
             self._judge()
         after = self.limits.post_copy_after_rounds
         if after is not None and self.rounds >= after and self.left_b > 0:
             self.start_post_copy()
-        elif self.left_b <= threshold_b * _FITS:
+        elif self._fits(threshold_b):
             self._stop()
         elif abs(self.left_b - self.before_b) <= _SAME * self.left_b and (last_s, throttle) == (length, self.throttle):
             self._repeat(length, until, rate_bps)
         self.before_b = self.left_b
+
+    def _fits(self, threshold_b: float) -> bool:
+        """After a sync: whether what is left is little enough to stop the guest."""
+        return self.left_b <= threshold_b * _FITS
 
     def _judge(self) -> None:
         """Auto-converge: was the period high, and is it time for the next step?"""

@@ -7,6 +7,9 @@ from sim.model.migration.memory import GuestMemory
 from sim.model.migration.rounds import Rounds
 from sim.model.migration.stage import Stage
 
+_HALVINGS = 60
+"""Of a stretch of time, until nothing is left of it."""
+
 
 class XenRounds(Rounds):
     """The state of a Xen copy between two changes of its rate; see :class:`sim.model.migration.limits.XenRules`."""
@@ -25,25 +28,27 @@ class XenRounds(Rounds):
         return min(cap, self.rules.last_bps)
 
     def _sync_in(self, _threshold_b: float, rate_bps: float) -> float:
-        """A round is sent to its end; of the first, what is not dirty again."""
+        """A round is sent to its end; of the first, what is not dirty again: until all that is left is dirty."""
+        early, late = 0.0, self.left_b / rate_bps
         if not self._skips():
-            return self.left_b / rate_bps
-        memory, full_speed = self.memory, self._busy(1.0)
-        already = self.rules.hot_b + memory.dirty_bps * self.round_busy_s
-        by_growth = (self.left_b - already) / (rate_bps + full_speed * memory.dirty_bps)
-        by_working_set = (self.left_b - self._most_dirty()) / rate_bps
-        return max(0.0, by_growth, by_working_set)
+            return late
+        for _ in range(_HALVINGS):
+            middle = (early + late) / 2
+            if self.left_b - rate_bps * middle > self._dirty_after(self.round_busy_s + self._busy(middle)):
+                early = middle
+            else:
+                late = middle
+        return late
 
     def _skips(self) -> bool:
         return self.rules.skips and not self.rounds
 
-    def _most_dirty(self) -> float:
-        return min(max(self.memory.working_set_b, self.rules.hot_b), self.memory.ram_b)
+    def _dirty_after(self, busy_s: float) -> float:
+        memory, hot_b = self.memory, self.rules.hot_b
+        return min(hot_b + memory.dirty_bps * busy_s, max(memory.working_set_b, hot_b), memory.ram_b)
 
     def _dirtied(self) -> float:
-        if not self.round_busy_s:
-            return 0.0
-        return min(self.rules.hot_b + self.memory.dirty_bps * self.round_busy_s, self._most_dirty())
+        return self._dirty_after(self.round_busy_s) if self.round_busy_s else 0.0
 
     def _sync(self, _threshold_b: float, _last_s: float, _until: float, _rate_bps: float) -> None:
         rules, fresh, length = self.rules, self._dirtied(), self.round_s

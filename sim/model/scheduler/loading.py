@@ -5,14 +5,11 @@ A path is ``path/to/file.py:Class``. Paths are relative to the folder in which n
 
 from __future__ import annotations
 
-import importlib.util
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 from sim.errors import InputError, Issue
+from sim.model.own_class import NoSuchClassError, find_class
 from sim.model.scheduler import filters, filters_by_kind
 from sim.model.scheduler.base import HostFilter, HostWeigher
 from sim.model.scheduler.json_filter import JsonFilter
@@ -114,36 +111,13 @@ class _Loader:
 
     def own(self, name: str, group: str, known: Sequence[str]) -> Any:
         """An own class by entry point or path; None, and an issue, if there is none or it is of no use."""
-        base = HostFilter if group == FILTER_GROUP else HostWeigher
-        points = {point.name: point for point in entry_points(group=group)}
-        if name not in points and ".py:" not in name:
-            names = ", ".join([*known, *points])
-            return self._issue(f"{name!r} is not known", f"known are {names}; your own is path/to/file.py:Class")
+        base: type[Any] = HostFilter if group == FILTER_GROUP else HostWeigher
         try:
-            found = points[name].load() if name in points else _from_file(name)
-        except Exception as error:
-            return self._issue(f"{name!r} cannot be loaded: {error}", f"name a class derived from {base.__name__}")
-        if not inspect.isclass(found) or not issubclass(found, base) or inspect.isabstract(found):
-            return self._issue(f"{name!r} is no {base.__name__}", "derive it, and define what it must")
-        return found
+            return find_class(name, group, base, known)
+        except NoSuchClassError as error:
+            return self._issue(error.what, error.right)
 
     def _issue(self, what: str, right: str) -> None:
         place = self._places.get(self._option, "")
         where = place if self._option.rpartition(".")[2] in place else f"{place} {self._option}".lstrip()
         self._issues.append(Issue(where, what, right))
-
-
-def _from_file(name: str) -> Any:
-    """The class of ``path/to/file.py:Class``. Raises what the file raises, or a ValueError that says what is wrong."""
-    file, _, kind = name.rpartition(":")
-    path = Path(file)
-    if not path.is_file():
-        raise ValueError(f"there is no file {file}")
-    spec = importlib.util.spec_from_file_location(f"novasim_own_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, kind):
-        raise ValueError(f"{file} has no class {kind}")
-    return getattr(module, kind)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sim.errors import InputError
+from sim.model import own_class
 from sim.model.scheduler import filters, loading, weighers
 from sim.scenario.nova_conf import read_options
 from tests.model.scheduler.clouds import SmallCloud
@@ -93,7 +94,7 @@ def test_own_ones_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
         "novasim.filters": [EntryPoint("quiet", f"{here}:Quiet", "novasim.filters")],
         "novasim.weighers": [EntryPoint("late", f"{here}:Late", "novasim.weighers")],
     }
-    monkeypatch.setattr(loading, "entry_points", lambda group: points[group])
+    monkeypatch.setattr(own_class, "entry_points", lambda group: points[group])
     assert loading.filter_classes(options(enabled_filters=["quiet"])) == [Quiet]
     assert loading.weigher_classes(options(weight_classes=["late"])) == [Late]
 
