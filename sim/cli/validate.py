@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from sim.experiments.validation.comparison import Comparison
 
+_WIDE = 110
+"""Columns of a screen on which a case's description has room beside its numbers."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -53,7 +56,7 @@ def validate(
     if as_json:
         print(json.dumps(_plain(comparisons), indent=1))
         return
-    console.print(screen(comparisons))
+    console.print(screen(comparisons, wide=console.width >= _WIDE))
     console.print(f"[dim]figure {path}[/dim]", highlight=False)
 
 

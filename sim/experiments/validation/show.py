@@ -22,10 +22,10 @@ def seconds(value: float) -> str:
     return f"{value:.3f}" if value < 10 else f"{value:.2f}" if value < 100 else f"{value:.1f}"
 
 
-def screen(comparisons: Sequence[Comparison]) -> RenderableType:
-    """The table, what could not be simulated, and what it all comes to."""
+def screen(comparisons: Sequence[Comparison], *, wide: bool = True) -> RenderableType:
+    """The table, what could not be simulated, and what it all comes to. Not ``wide``: without what each case was."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for name in ("case", "kind", "metric"):
+    for name in ("case", "kind", "metric") if wide else ("case", "metric"):
         table.add_column(name, no_wrap=True)
     for name in ("measured s", "simulated s", "error"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -36,12 +36,10 @@ def screen(comparisons: Sequence[Comparison]) -> RenderableType:
         if error is None or one.simulated is None:
             left_out.append(Text(f"{row.id}: not simulated: {one.reason or 'measured as 0'}", style="yellow"))
             continue
-        kind = row.kind if len(row.kind) <= 34 else row.kind[:33] + "…"
         style = "dim" if row.use == "fit" else "red" if abs(error) > TARGET_P90 else ""
         used = "fitted" if row.use == "fit" else "predicted"
-        table.add_row(
-            row.id, kind, row.metric, seconds(row.value), seconds(one.simulated), f"{error:+.1%}", used, style=style
-        )
+        case = (row.id, row.kind, row.metric) if wide else (row.id, row.metric)
+        table.add_row(*case, seconds(row.value), seconds(one.simulated), f"{error:+.1%}", used, style=style)
     return Group(table, *left_out, Text(), *(Text(line) for line in words(summary(comparisons))))
 
 
