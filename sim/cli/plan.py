@@ -42,10 +42,10 @@ def drain(
     tried: Annotated[
         list[str] | None,
         typer.Option("--try", help="NAME=VALUES of a knob: concurrency, per_host, order, method, nova_limit, bandwidth "
-                     "(MiB/s), auto_converge, post_copy. One value fixes it."),
+                     "(MiB/s), auto_converge, post_copy, timeout_action. One value fixes it."),
     ] = None,
     replications: Annotated[int, typer.Option("-n", "--replications", help="Runs of the best plans.", min=2)] = 10,
-    budget: Annotated[int, typer.Option(help="Most runs of the search.", min=1)] = 600,
+    budget: Annotated[int, typer.Option(help="Most runs of the search; to confirm the best takes more.", min=1)] = 600,
     sets: Sets = None,
     seed: Seed = 1,
     out: Annotated[Path | None, typer.Option(help="Folder; default: results/plan-drain-NAME.")] = None,
@@ -56,7 +56,7 @@ def drain(
     """Find the shortest (or gentlest) drain that keeps the goals; the frontier; what binds."""
     from sim.experiments.plans.drain import DrainSearch
     from sim.experiments.plans.goal import parse_goals
-    from sim.experiments.plans.knobs import drain_step, knobs
+    from sim.experiments.plans.knobs import drain_step, knobs, parse_tried
     from sim.experiments.store import Store
     from sim.scenario.yaml_text import one_line
 
@@ -66,10 +66,11 @@ def drain(
     if hosts:
         edits.append(f"plan={one_line([{'drain': {'hosts': hosts}}])}")
     base, scenario = _loaded(source, edits, seed, issues)
-    number = drain_step(scenario, step, issues) if scenario is not None else 0
-    found = knobs(scenario, number, tried or [], issues) if scenario is not None and scenario.plan else []
-    if issues or scenario is None:
+    settings = parse_tried(tried or [], issues)
+    number = drain_step(scenario, step, issues) if scenario is not None else None
+    if issues or scenario is None or number is None:
         raise InputError(issues)
+    found = knobs(scenario, number, settings)
     target = out or Path("results") / f"plan-drain-{base.name}"
     line = RunsLine()
     try:
@@ -111,7 +112,7 @@ def _write_drain(search: Any, answer: Any, target: Path, goal: str) -> list[Path
     import polars as pl
 
     from sim.experiments.figures import frontier_figure
-    from sim.experiments.plans.drain import write_scenario
+    from sim.experiments.plans.found import write_scenario
     from sim.units import format_seconds
 
     made = []
@@ -223,7 +224,7 @@ def capacity(
     from dataclasses import asdict, replace
 
     from sim.experiments.plans import capacity as planned
-    from sim.experiments.plans.drain import write_scenario
+    from sim.experiments.plans.found import write_scenario
     from sim.experiments.variants import Variant
 
     issues: list[Issue] = []

@@ -4,6 +4,7 @@ A run gives one number for each column of its summary. A name says which column,
 
 - ``makespan``, ``failed``, ``downtime_p95`` are the mean over the runs of that column;
 - ``p95_makespan``, ``median_failed``, ``max_left`` are another statistic over the runs;
+- ``failures`` are the servers that were asked to move and did not: those that ``failed`` and those that were ``left``;
 - downtime, total time and queue time have a value for each *server*: a statistic in front of them is over the servers
   of a run, so ``p99 downtime`` is the mean over the runs of each run's 99th percentile; one more in front is over the
   runs: ``p95 p99 downtime``.
@@ -24,7 +25,7 @@ from sim.experiments.stats.intervals import Estimate, Floats, finite, mean_inter
 from sim.scenario.patterns import closest
 
 COLUMNS = (
-    "makespan_s", "simulated_s", "requests", "refused", "asked", "moved", "failed", "left", "migrations",
+    "makespan_s", "simulated_s", "requests", "refused", "asked", "moved", "failed", "left", "unmoved", "migrations",
     "migrations_failed", "retries", "auto_confirmed", "unconfirmed",
     *(f"{family}_{part}_s" for family in ("downtime", "total_time", "queue_time")
       for part in ("median", "p95", "p99", "max", "sum")),
@@ -35,7 +36,7 @@ USUAL = ("makespan", "p95_makespan", "downtime_p95", "downtime_sum", "failed", "
 """Measures that are shown where none are asked for."""
 
 _FAMILIES = ("downtime", "total_time", "queue_time")
-_OTHER_NAMES = {"failures": "failed", "duration": "makespan", "slowdown": "slowdown_sum", "traffic": "bytes_sent",
+_OTHER_NAMES = {"failures": "unmoved", "duration": "makespan", "slowdown": "slowdown_sum", "traffic": "bytes_sent",
                 "slowdown_sum_s": "slowdown_sum"}  # fmt: skip
 _STATISTIC = re.compile(r"(mean|median|min|max|sum|p\d{1,2}(?:\.\d+)?)$")
 

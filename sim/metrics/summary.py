@@ -191,7 +191,7 @@ def _summary(log: Iterable[Record], source: Records, warm_up: float) -> dict[str
         "simulated_s": end,
         "requests": float(len(fold.requests)), "refused": float(len(fold.requests & fold.refused)),
         "asked": float(moved + failed + left), "moved": float(moved), "failed": float(failed), "left": float(left),
-        "migrations": float(len(fold.lives)),
+        "unmoved": float(failed + left), "migrations": float(len(fold.lives)),
         "migrations_failed": float(sum(life.status in _FAILED for life in fold.lives.values())),
         "retries": float(sum(_retries(fold, life) for life in fold.lives.values())),
         "auto_confirmed": float(_auto_confirmed(fold)),

@@ -26,7 +26,7 @@ from sim.experiments.plans.capacity import (
     parse_growth,
     servers_today,
 )
-from sim.experiments.plans.drain import write_scenario
+from sim.experiments.plans.found import write_scenario
 from sim.experiments.store import Store
 from sim.experiments.variants import Variant
 from sim.experiments.warmup import POINTS, find_warm_up, load_over_time

@@ -15,9 +15,10 @@ import sim
 from sim.errors import Issue
 from sim.experiments.executors.inline import Inline
 from sim.experiments.experiment import Experiment
-from sim.experiments.plans.drain import DrainSearch, write_scenario
+from sim.experiments.plans.drain import DrainSearch
+from sim.experiments.plans.found import write_scenario
 from sim.experiments.plans.goal import Goal, judge, parse_goals
-from sim.experiments.plans.knobs import drain_step, knobs
+from sim.experiments.plans.knobs import drain_step, knobs, parse_tried
 from sim.experiments.plans.last import last_to_arrive
 from sim.experiments.seeds import seed_of
 from sim.experiments.store import Store
@@ -36,7 +37,14 @@ CLOUD = {
     },
     "plan": [{"name": "empty", "drain": {"hosts": ["h1"], "concurrency": 2, "method": "live"}}],
 }  # fmt: skip
-FIXED = ["per_host=null", "bandwidth=0", "auto_converge=false", "post_copy=false", "method=live"]
+FIXED = [
+    "per_host=null",
+    "bandwidth=0",
+    "auto_converge=false",
+    "post_copy=false",
+    "method=live",
+    "timeout_action=abort",
+]
 
 
 @pytest.fixture
@@ -57,7 +65,9 @@ def _search(
     file: Path, folder: Path, executor: object, tried: list[str], goal: str = "", **more: object
 ) -> DrainSearch:
     scenario = sim.load(file)
-    found = knobs(scenario, drain_step(scenario, None, []), tried, [])
+    step = drain_step(scenario, None, [])
+    assert step is not None
+    found = knobs(scenario, step, parse_tried(tried, []))
     base = Experiment(str(file), (), name="four")
     store = Store(folder)
     return DrainSearch(base, scenario, found, _goals(goal) if goal else [], store, executor, **more)
@@ -69,7 +79,7 @@ def _search(
 def test_goals_are_read_with_their_units_and_signs() -> None:
     found = _goals("makespan < 6 h, p99 downtime ≤ 1 s, failures = 0, moved >= 10, p95_makespan < 7 h")
     assert [(goal.measure.column, goal.sign, goal.bound, goal.per_run) for goal in found] == [
-        ("makespan_s", "<", 21600.0, True), ("downtime_p99_s", "<=", 1.0, True), ("failed", "=", 0.0, True),
+        ("makespan_s", "<", 21600.0, True), ("downtime_p99_s", "<=", 1.0, True), ("unmoved", "=", 0.0, True),
         ("moved", ">=", 10.0, True), ("makespan_s", "<", 25200.0, False),
     ]  # fmt: skip
 
@@ -108,7 +118,7 @@ def test_what_was_not_measured_keeps_a_bound_above_but_a_makespan_must_be_there(
 
 def test_knobs_begin_where_the_scenario_is_and_change_what_they_say(scenario_file: Path) -> None:
     scenario = sim.load(scenario_file)
-    found = {knob.name: knob for knob in knobs(scenario, 0, [], [])}
+    found = {knob.name: knob for knob in knobs(scenario, 0, {})}
     assert (found["concurrency"].values, found["concurrency"].start) == ((1, 2, 4, 8), 2)
     assert found["per_host"].values == (None,)  # one host
     assert (found["method"].values, found["method"].start) == (("live", "cold"), "live")
@@ -129,7 +139,7 @@ def test_an_option_is_turned_where_the_scenario_itself_has_it(scenario_file: Pat
     nested = {**CLOUD, "cloud": {**CLOUD["cloud"], "nova": {"options": {
         "max_concurrent_live_migrations": 3, "libvirt": {"live_migration_bandwidth": 50}}}}}  # fmt: skip
     scenario = parse(nested)
-    found = {knob.name: knob for knob in knobs(scenario, 0, [], [])}
+    found = {knob.name: knob for knob in knobs(scenario, 0, {})}
     assert found["nova_limit"].path == "cloud.nova.options.max_concurrent_live_migrations"
     assert found["bandwidth"].path == "cloud.nova.options.libvirt.live_migration_bandwidth"
     assert (found["nova_limit"].values, found["bandwidth"].values) == ((1, 2, 3, 4), (50, 298, 596, 0))
@@ -138,7 +148,7 @@ def test_an_option_is_turned_where_the_scenario_itself_has_it(scenario_file: Pat
 def test_every_mistake_in_knobs_is_said(scenario_file: Path) -> None:
     issues: list[Issue] = []
     scenario = sim.load(scenario_file)
-    knobs(scenario, 0, ["concurency=2", "order", "nova_limit=1..4", "concurrency=2,2"], issues)
+    parse_tried(["concurency=2", "order", "nova_limit=1..4", "concurrency=2,2"], issues)
     assert len(issues) == 4
     assert "'concurrency'" in str(issues[0])
     issues = []

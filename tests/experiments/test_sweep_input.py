@@ -35,7 +35,7 @@ def test_measures_know_every_column_of_a_run() -> None:
         ("p95_makespan", "makespan_s", "p95", 0.95),
         ("P95 makespan", "makespan_s", "p95", 0.95),
         ("median_failed", "failed", "median", 0.5),
-        ("failures", "failed", "mean", None),
+        ("failures", "unmoved", "mean", None),
         ("max left", "left", "max", None),
         ("p99 downtime", "downtime_p99_s", "mean", None),
         ("downtime_p95", "downtime_p95_s", "mean", None),

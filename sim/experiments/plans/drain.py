@@ -11,8 +11,6 @@ The walk is decided between batches, never within one, so the answer does not de
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import qmc
@@ -22,13 +20,15 @@ from sim.experiments.axes import Value
 from sim.experiments.driver import Driver, Progress
 from sim.experiments.executors import Executor
 from sim.experiments.experiment import Experiment
-from sim.experiments.plans.goal import Goal, Verdict, judge
+from sim.experiments.plans.found import LITTLE, NOTHING, Bind, DrainPlan, Plan, Point, bind, frontier, thinned
+from sim.experiments.plans.goal import Goal, judge
 from sim.experiments.plans.knobs import Knob, settings_text
 from sim.experiments.plans.last import Last, last_to_arrive
 from sim.experiments.seeds import seed_of
-from sim.experiments.stats.intervals import Estimate, Floats, mean_interval, t_interval
+from sim.experiments.stats.intervals import mean_interval
 from sim.experiments.store import Store
-from sim.experiments.variants import AS_IT_IS, Variant
+from sim.experiments.variants import Variant
+from sim.metrics.answer import answer
 from sim.runs.engine import execute
 from sim.scenario.spec import Scenario
 from sim.scenario.yaml_text import one_line
@@ -37,59 +37,7 @@ SCREEN = 3
 """Replications of a plan while the search looks around."""
 _FINALISTS = 5
 _FRONT = 8
-_ROUNDS = 8
-NOTHING, _LITTLE = 0.002, 0.02
-"""Shares by which a plan may be worse in what is to be least, and in the other, and still count as as good."""
-_COLUMNS = ("makespan_s", "downtime_sum_s", "slowdown_sum_s", "failed", "left")
-Point = tuple[Value, ...]
-"""A value for each knob, in the knobs' order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A plan and what its runs came to."""
-
-    point: Point
-    name: str
-    verdict: Verdict
-    makespan: Estimate
-    disruption: Estimate
-    """Guest time lost to downtime and slowdown, seconds."""
-    unmoved: float
-    """Servers that failed to move or were left, mean over the runs."""
-    makespans: Floats = field(repr=False, compare=False)
-    """By replication; NaN where a run failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bind:
-    """What a change of one thing would do to the best plan."""
-
-    what: str
-    change: str
-    makespan: Estimate
-    """Paired difference of makespans, seconds."""
-    broken: tuple[str, ...]
-    """Goals that the changed plan breaks."""
-
-
-@dataclass(frozen=True, slots=True)
-class DrainPlan:
-    """The answer: the best plan found, the frontier, what binds, and how much was looked at."""
-
-    best: Plan
-    asked: Plan
-    """The scenario's own plan."""
-    frontier: tuple[Plan, ...]
-    """Plans that nothing found beats in both makespan and disruption, the shortest first."""
-    binds: tuple[Bind, ...]
-    last: Last | None
-    """What the last server of the best plan spent its time on, in the first replication."""
-    plans: int
-    runs: int
-    exhausted: bool
-    """Whether the budget ended the search before it came to rest."""
-    others: tuple[Plan, ...] = field(repr=False, default=())
+_COLUMNS = ("makespan_s", "downtime_sum_s", "slowdown_sum_s", "unmoved")
 
 
 class DrainSearch:
@@ -111,10 +59,12 @@ class DrainSearch:
     ) -> None:
         self.base, self.scenario, self.knobs, self.goals = base, scenario, tuple(knobs), tuple(goals)
         self._store, self._executor, self._on_progress = store, executor, on_progress
-        self._minimise, self.replications, self._budget = minimise, replications, budget
+        self._minimise, self.replications, self._budget = minimise, max(replications, SCREEN), budget
         self.start: Point = tuple(knob.start for knob in knobs)
         self.seen: dict[Point, Plan] = {}
-        self._extra: dict[str, Plan] = {}
+        """Every plan by its first replications, so that all may be held against each other."""
+        self.confirmed: dict[Point, Plan] = {}
+        """Plans that were run as often as was asked."""
         self._impossible: set[Point] = set()
         self._spent = 0
 
@@ -123,14 +73,16 @@ class DrainSearch:
         self.base.scenario(self.variant(self.start))
         self._try([self.start, *self._sample()], SCREEN)
         rested = self._walk()
-        finalists = sorted(self.seen.values(), key=self._key)[:_FINALISTS]
+        finalists = [*sorted(self.seen.values(), key=self._key)[:_FINALISTS],
+                     *thinned(frontier(list(self.seen.values())), _FRONT)]  # fmt: skip
         self._try([self.start, *(plan.point for plan in finalists)], self.replications, free=True)
-        best = self._smallest(min(self.seen.values(), key=self._final_key))
-        self._confirm_frontier()
+        best = self._smallest(self._best())
         binds = self._binds(best)
+        front = thinned(frontier(list(self.confirmed.values()), best), _FRONT)
+        last, stayed = self._story(best)
         return DrainPlan(
-            best, self.seen[self.start], tuple(self.frontier()), binds, self._last(best), len(self.seen), self._spent,
-            not rested, tuple(self.seen.values()),
+            best, self.confirmed[self.start], tuple(front), binds, last, stayed, len(self.seen), self._spent,
+            not rested, tuple({**self.seen, **self.confirmed}.values()),
         )  # fmt: skip
 
     # --- plans as variants
@@ -167,7 +119,7 @@ class DrainSearch:
         """Look at the neighbours of the best and of the frontier until all are known; whether the budget let it."""
         walked: set[Point] = set()
         while True:
-            leaders = [min(self.seen.values(), key=self._key), *_thinned(self.frontier(), 3)]
+            leaders = [min(self.seen.values(), key=self._key), *thinned(frontier(list(self.seen.values())), 3)]
             new = [plan.point for plan in leaders if plan.point not in walked]
             if not new:
                 return True
@@ -179,17 +131,21 @@ class DrainSearch:
         """Run plans; False, and fewer of them, if the budget does not suffice (``free`` does not ask)."""
         wanted = [
             point for point in dict.fromkeys(points)
-            if point not in self._impossible
-            and (point not in self.seen or self.seen[point].verdict.runs < replications)
+            if point not in self._impossible and point not in (self.seen if replications == SCREEN else self.confirmed)
         ]  # fmt: skip
         room = len(wanted) if free else max((self._budget - self._spent) // replications, 0)
         made = {point: self.variant(point) for point in wanted[:room]}
-        for point, plan in self._plans(made, replications).items():
-            self.seen[point] = plan
+        for point, (few, all_of_them) in self._plans(made, replications).items():
+            self.seen[point] = few
+            if replications == self.replications:
+                self.confirmed[point] = all_of_them
         return room >= len(wanted)
 
-    def _plans(self, variants: dict[Point, Variant], replications: int) -> dict[Point, Plan]:
-        """Run variants and judge them. A plan that no scenario may have is left out, and not tried again."""
+    def _plans(self, variants: dict[Point, Variant], replications: int) -> dict[Point, tuple[Plan, Plan]]:
+        """Run variants and judge them by the first replications, and by all of them.
+
+        A plan that no scenario may have is left out, and not tried again.
+        """
         good: dict[Point, Variant] = {}
         for point, variant in variants.items():
             try:
@@ -212,7 +168,13 @@ class DrainSearch:
             if not outcome.failed:
                 values = (outcome.values.get(name) for name in names)
                 rows[outcome.variant][outcome.replication] = [np.nan if value is None else value for value in values]
-        return {point: self._plan(point, v.name, names, rows[v.name], replications) for point, v in good.items()}
+        found = {}
+        for point, variant in good.items():
+            first = {number: row for number, row in rows[variant.name].items() if number <= SCREEN}
+            few, every = (self._plan(point, variant.name, names, made, runs)
+                          for made, runs in ((first, SCREEN), (rows[variant.name], replications)))  # fmt: skip
+            found[point] = (few, every)
+        return found
 
     def _plan(self, point: Point, name: str, names: Sequence[str], rows: dict[int, list[float]], runs: int) -> Plan:
         """``rows``: replication → the columns' values; a failed run has none."""
@@ -221,7 +183,7 @@ class DrainSearch:
         makespans[np.array(list(rows), dtype=np.intp) - 1] = table[:, 0]
         columns = {column: table[:, i] for i, column in enumerate(names)}
         lost = columns["downtime_sum_s"] + columns["slowdown_sum_s"]
-        unmoved = columns["failed"] + columns["left"]
+        unmoved = columns["unmoved"]
         return Plan(
             point, name, judge(self.goals, columns, runs), mean_interval(columns["makespan_s"]), mean_interval(lost),
             float(unmoved.mean()) if len(unmoved) else np.inf, makespans,
@@ -251,16 +213,23 @@ class DrainSearch:
             return int(value != knob.start)
         return abs(knob.values.index(value) - knob.values.index(knob.start))
 
-    def _final_key(self, plan: Plan) -> tuple[object, ...]:
-        """As :meth:`_key`, those first that were run as often as was asked."""
-        return (plan.verdict.runs < self.replications, *self._key(plan))
+    def _best(self) -> Plan:
+        """The best of those confirmed; where there is next to nothing between several, the best in the other aim."""
+        first = min(self.confirmed.values(), key=self._key)
+        most = self._aims(first)[0] * (1 + NOTHING)
+        equal = [
+            plan for plan in self.confirmed.values()
+            if self._key(plan)[:3] == self._key(first)[:3] and self._aims(plan)[0] <= most
+        ]  # fmt: skip
+        return min(equal, key=lambda plan: (self._aims(plan)[1], self._strength(plan)))
 
     def _smallest(self, best: Plan) -> Plan:
         """Turn knobs back as long as that costs nothing: a plan that is as good and changes less is the better one."""
         while True:
             down = [point for point in self._neighbours(best.point) if self._weaker(point, best.point)]
             self._try(down, self.replications, free=True)
-            able = [plan for point in down if (plan := self.seen.get(point)) is not None and self._as_good(plan, best)]
+            found = (self.confirmed.get(point) for point in down)
+            able = [plan for plan in found if plan is not None and self._as_good(plan, best)]
             if not able:
                 return best
             best = min(able, key=self._strength)
@@ -273,28 +242,8 @@ class DrainSearch:
         kept = plan.verdict.met == best.verdict.met and plan.verdict.excess <= best.verdict.excess
         first, second = self._aims(plan)
         wanted, other = self._aims(best)
-        worse = first > wanted * (1 + NOTHING) or second > other * (1 + _LITTLE)
-        confirmed = plan.verdict.runs >= self.replications
-        return confirmed and kept and plan.unmoved <= best.unmoved and not worse
-
-    def _confirm_frontier(self) -> None:
-        """Run the plans of the frontier as often as the best; those that then are beaten make room for others."""
-        for _ in range(_ROUNDS):
-            front = _thinned([plan for plan in self.frontier() if plan.verdict.runs < self.replications], _FRONT)
-            if not front:
-                return
-            self._try([plan.point for plan in front], self.replications, free=True)
-
-    def frontier(self) -> list[Plan]:
-        """Plans that move as many servers as any, and that nothing beats in both makespan and disruption."""
-        least = min(plan.unmoved for plan in self.seen.values())
-        able = [plan for plan in self.seen.values() if plan.unmoved <= least and np.isfinite(plan.makespan.value)]
-        able.sort(key=lambda plan: (plan.makespan.value, plan.disruption.value, self._strength(plan)))
-        front: list[Plan] = []
-        for plan in able:
-            if not front or plan.disruption.value < front[-1].disruption.value:
-                front.append(plan)
-        return front
+        worse = first > wanted * (1 + NOTHING) or second > other * (1 + LITTLE)
+        return kept and plan.unmoved <= best.unmoved and not worse
 
     # --- what binds
 
@@ -303,17 +252,20 @@ class DrainSearch:
         self._try(near, self.replications, free=True)
         found = []
         for point in near:
-            plan = self.seen.get(point)
+            plan = self.confirmed.get(point)
             if plan is not None:
                 at = next(i for i, (a, b) in enumerate(zip(point, best.point, strict=True)) if a != b)
                 change = f"{_text(best.point[at])} → {_text(point[at])}"
-                found.append(_bind(self.knobs[at].name, change, best, plan))
-        found.append(_bind("network", "twice as fast", best, self._faster_network(best)))
+                found.append(bind(self.knobs[at].name, change, best, plan))
+        found.append(bind("network", "twice as fast", best, self._faster_network(best)))
         return tuple(sorted(found, key=lambda one: _or_inf(one.makespan.value)))
 
-    def _last(self, best: Plan) -> Last | None:
-        scenario = self.base.scenario(self.variant(best.point))
-        return last_to_arrive(execute(scenario, seed_of(self.base.seed, 1)).records())
+    def _story(self, best: Plan) -> tuple[Last | None, tuple[tuple[str, tuple[str, ...]], ...]]:
+        """Of the first replication: the last server to arrive, and which did not move, and why."""
+        run = execute(self.base.scenario(self.variant(best.point)), seed_of(self.base.seed, 1))
+        said = answer(run)
+        reasons = [*said.failed_reasons, *said.left_reasons]
+        return last_to_arrive(run.records()), tuple((one.reason, tuple(one.servers)) for one in reasons)
 
     def _faster_network(self, best: Plan) -> Plan:
         """The best plan on a network with twice the capacity at every host."""
@@ -325,23 +277,11 @@ class DrainSearch:
                     settings.append(f"cloud.hosts[{number}].{name}={2 * rate} B/s")
         plan = self.variant(best.point)
         faster = Variant(f"{plan.name}, network twice as fast", (*plan.settings, *settings), {})
-        return self._plans({best.point: faster}, self.replications)[best.point]
-
-
-def _bind(what: str, change: str, best: Plan, plan: Plan) -> Bind:
-    both = min(len(plan.makespans), len(best.makespans))
-    return Bind(what, change, t_interval(plan.makespans[:both] - best.makespans[:both]), plan.verdict.broken)
+        return self._plans({best.point: faster}, self.replications)[best.point][1]
 
 
 def _with(base: Experiment, variants: tuple[Variant, ...], replications: int) -> Experiment:
     return Experiment(base.source, variants, base.sets, (), base.design, base.seed, replications, name=base.name)
-
-
-def _thinned(plans: Sequence[Plan], most: int) -> list[Plan]:
-    """At most so many, spread evenly, both ends among them."""
-    if len(plans) <= most:
-        return list(plans)
-    return [plans[round(i * (len(plans) - 1) / (most - 1))] for i in range(most)]
 
 
 def _or_inf(value: float) -> float:
@@ -350,14 +290,3 @@ def _or_inf(value: float) -> float:
 
 def _text(value: Value) -> str:
     return one_line(value)
-
-
-def write_scenario(base: Experiment, variant: Variant, path: Path, words: Sequence[str]) -> Path:
-    """The variant as a scenario of its own, resolved, with what is known of it in a comment."""
-    from sim.scenario.loader import dump
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    head = "".join(f"# {line}\n" for line in words)
-    name = "" if variant.name == AS_IT_IS else f"# changes: {variant.name}\n"
-    path.write_text(f"{head}{name}{dump(base.scenario(variant))}", encoding="utf-8")
-    return path

@@ -18,6 +18,7 @@ _OPTIONS = {
     "bandwidth": "libvirt.live_migration_bandwidth",
     "auto_converge": "libvirt.live_migration_permit_auto_converge",
     "post_copy": "libvirt.live_migration_permit_post_copy",
+    "timeout_action": "libvirt.live_migration_timeout_action",
 }
 """Knobs that are options of Nova."""
 NAMES = ("concurrency", "per_host", "order", "method", *_OPTIONS)
@@ -36,7 +37,7 @@ class Knob:
     @property
     def loose(self) -> bool:
         """Whether its settings have no order."""
-        return self.name in {"order", "method"}
+        return self.name in {"order", "method", "timeout_action"}
 
     def neighbours(self, value: Value) -> list[Value]:
         """The settings next to one, where they have an order; all others where they have none."""
@@ -46,8 +47,8 @@ class Knob:
         return [self.values[i] for i in (at - 1, at + 1) if 0 <= i < len(self.values)]
 
 
-def drain_step(scenario: Scenario, name: str | None, issues: list[Issue]) -> int:
-    """Which step of the plan is the drain: the one of that name, else the first; an issue if there is none."""
+def drain_step(scenario: Scenario, name: str | None, issues: list[Issue]) -> int | None:
+    """Which step of the plan is the drain: the one of that name, else the first; None and an issue if there is none."""
     drains = [i for i, step in enumerate(scenario.plan) if step.drain is not None]
     named = [i for i in drains if name is not None and scenario.plan[i].name == name]
     if name is not None and not named:
@@ -55,26 +56,27 @@ def drain_step(scenario: Scenario, name: str | None, issues: list[Issue]) -> int
         issues.append(Issue("--step", f"no drain of the plan is named {name!r}", closest(name, names)))
     elif not drains:
         issues.append(Issue("plan", "the scenario has no drain", "name hosts to drain, like --hosts rack:r02"))
-    return (named or drains or [0])[0]
+    return next(iter(named if name is not None else drains), None)
 
 
-def knobs(scenario: Scenario, step: int, tried: Sequence[str], issues: list[Issue]) -> list[Knob]:
-    """All knobs with the settings to try; ``tried`` are ``NAME=VALUES`` that replace the usual ones."""
+def parse_tried(texts: Sequence[str], issues: list[Issue]) -> dict[str, list[Value]]:
+    """Knob → the settings to try, from ``NAME=VALUES``; an issue for each that cannot be read."""
+    return {name: values for name, values in (_tried(text, issues) for text in texts) if name is not None}
+
+
+def knobs(scenario: Scenario, step: int, tried: Mapping[str, Sequence[Value]]) -> list[Knob]:
+    """All knobs with the settings to try; those ``tried`` replace the usual ones."""
     drain = scenario.plan[step].drain
     assert drain is not None
     options = nova_options(scenario.cloud)
     usual = _usual(scenario, step)
     start: dict[str, Any] = {name: getattr(drain, name) for name in NAMES if name not in _OPTIONS}
     start |= {name: options[option] for name, option in _OPTIONS.items()}
-    for text in tried:
-        name, values = _tried(text, issues)
-        if name is not None:
-            usual[name] = values
+    usual |= {name: list(values) for name, values in tried.items()}
     found = []
     for name in NAMES:
         values = list(usual[name])
-        given = any(text.partition("=")[0].strip() == name for text in tried)
-        if start[name] not in values and not given:
+        if start[name] not in values and name not in tried:
             values = _inserted(values, start[name])
         first = start[name] if start[name] in values else values[0]
         found.append(Knob(name, _path(scenario, name, step), tuple(values), first))
@@ -101,6 +103,7 @@ def _usual(scenario: Scenario, step: int) -> dict[str, list[Value]]:
         "bandwidth": [round(nic / _MIB / 4), round(nic / _MIB / 2), 0],
         "auto_converge": [False, True],
         "post_copy": [False, True],
+        "timeout_action": ["abort", "force_complete"],
     }
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from sim.experiments.measures import Measure
 from sim.experiments.plans.capacity import Full
-from sim.experiments.plans.drain import NOTHING, Bind, DrainPlan, Plan
+from sim.experiments.plans.found import NOTHING, Bind, DrainPlan, Plan
 from sim.experiments.plans.headroom import Headroom, Worst
 from sim.experiments.plans.last import Last
 from sim.experiments.plans.replay import Replay
@@ -21,11 +21,13 @@ from sim.units import counted
 SECONDS = Measure("time", "time_s", "mean")
 _BINDS = 10
 _RACKS = 12
+_REASONS = 3
+_NO = "does not bind"
 
 
 def drain_screen(found: DrainPlan, goals: Sequence[object]) -> RenderableType:
     """The best plan, the frontier, what binds."""
-    parts: list[RenderableType] = [*_best(found.best, goals), Text()]
+    parts: list[RenderableType] = [*_best(found, goals), Text()]
     if found.asked.point != found.best.point:
         parts += [_against(found), Text()]
     parts += [_frontier(found), Text(), Text("what binds: one thing changed in the best plan", style="bold")]
@@ -36,9 +38,10 @@ def drain_screen(found: DrainPlan, goals: Sequence[object]) -> RenderableType:
     return Group(*parts, Text(searched, style="yellow" if found.exhausted else "dim"))
 
 
-def _best(best: Plan, goals: Sequence[object]) -> list[RenderableType]:
-    verdict = best.verdict
-    title = Text("best plan found: ", style="bold").append(best.name, style="bold green" if verdict.met else "bold red")
+def _best(found: DrainPlan, goals: Sequence[object]) -> list[RenderableType]:
+    best, verdict = found.best, found.best.verdict
+    what = "best plan found: " if verdict.met else "no plan found keeps the goals; the nearest: "
+    title = Text(what, style="bold").append(best.name, style="bold green" if verdict.met else "bold red")
     lines: list[RenderableType] = [title]
     if goals:
         kept = (
@@ -51,14 +54,20 @@ def _best(best: Plan, goals: Sequence[object]) -> list[RenderableType]:
         verb = "does not move: no plan found moves it" if best.unmoved == 1 else "do not move: no plan found moves them"
         count = "1 server" if best.unmoved == 1 else f"{best.unmoved:.3g} servers"
         lines.append(Text(f"  {count} {verb}", style="yellow"))
+        for reason, servers in found.stayed[:_REASONS]:
+            lines.append(Text(f"    {shorten(', '.join(servers), 40)}: {reason}", style="yellow"))
     return lines
 
 
 def _against(found: DrainPlan) -> RenderableType:
-    made = grid("", "makespan", "95% interval", "guest time lost", "95% interval")
-    for name, plan in (("best plan", found.best), ("as the scenario has it", found.asked)):
-        made.add_row(name, SECONDS.text(plan.makespan.value), interval(SECONDS, plan.makespan),
-                     SECONDS.text(plan.disruption.value), interval(SECONDS, plan.disruption))  # fmt: skip
+    made = grid("", "", "mean", "95% interval", left=2)
+    best, asked = found.best, found.asked
+    named = "best plan" if best.verdict.met else "nearest plan"
+    for what, name, one in (
+        ("makespan", named, best.makespan), ("", "as it is", asked.makespan),
+        ("guest time lost", named, best.disruption), ("", "as it is", asked.disruption),
+    ):  # fmt: skip
+        made.add_row(what, name, SECONDS.text(one.value), interval(SECONDS, one))
     return made
 
 
@@ -77,12 +86,17 @@ def _frontier(found: DrainPlan) -> RenderableType:
 def _binds(found: DrainPlan) -> RenderableType:
     made = grid("thing", "change", "makespan", "", "so", left=2)
     made.columns[3].justify = made.columns[4].justify = "left"
-    for one in found.binds[:_BINDS]:
+    for one in [one for one in found.binds if _so(one, found.best) != _NO][:_BINDS]:
         difference = SECONDS.text(one.makespan.value, signed=True)
         half = one.makespan.half_width
         width = "" if not half > 0 else f"± {SECONDS.text(half)}"
         made.add_row(one.what, shorten(one.change, 26), difference, width, shorten(_so(one, found.best), 34))
-    return made
+    free: dict[str, list[str]] = {}
+    for one in found.binds:
+        if _so(one, found.best) == _NO:
+            free.setdefault(one.what, []).append(one.change)
+    idle = ", ".join(f"{what} {' or '.join(changes)}" for what, changes in free.items())
+    return Group(made, Text(f"{_NO}: {idle}", style="dim")) if idle else made
 
 
 def _so(one: Bind, best: Plan) -> str:
@@ -91,7 +105,7 @@ def _so(one: Bind, best: Plan) -> str:
     if one.broken:
         return f"breaks {', '.join(one.broken)}"
     if abs(one.makespan.value) <= NOTHING * best.makespan.value:
-        return "does not bind"
+        return _NO
     if shorter:
         return "binds" if one.what == "network" else "shorter, and no better otherwise"
     return "longer" if one.makespan.low > 0 else "cannot be told"
