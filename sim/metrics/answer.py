@@ -122,6 +122,8 @@ class Answer:
     left: int
     failed_reasons: list[Reason]
     left_reasons: list[Reason]
+    refused_reasons: list[Reason]
+    """Requests for other things than moves that the API refused: ``force_complete: …``."""
     downtime: Spread
     total_time: Spread
     queue_time: Spread
@@ -178,6 +180,7 @@ def _answer(records: Records) -> Answer:
         left=counts.get("left", 0),
         failed_reasons=reasons["failed"],
         left_reasons=reasons["left"],
+        refused_reasons=_of_fate(_refused(records), names, ids),
         downtime=_spread(touched["downtime_s"]),
         total_time=_spread(per_server["total_s"]),
         queue_time=_spread(per_server["queue_s"]),
@@ -253,6 +256,15 @@ def _fates(records: Records) -> pl.DataFrame:
     own = pl.format("its move was {} when the run ended", "outcome")
     why = pl.coalesce(pl.when(refused).then("request_reason"), "reason", "left_reason", "request_reason", own)
     return both.with_columns(fate.alias("fate"), why.alias("why")).select("server", "fate", "why")
+
+
+def _refused(records: Records) -> pl.DataFrame:
+    """Server and why, of every refused request that was not about a move."""
+    rows = table(records, "requests").filter(
+        (pl.col("outcome") == "refused") & ~pl.col("action").is_in(MOVES) & pl.col("server").is_not_null()
+    )
+    why = pl.format("{}: {}", "action", pl.coalesce("reason", pl.format("answer {}", "code")))
+    return rows.select("server", why.alias("why"))
 
 
 def _sent(records: Records) -> float:

@@ -169,6 +169,10 @@ def _ended_so() -> pl.Expr:
         .then(pl.lit("its copy was aborted on request"))
         .when(pl.col("at_finished_s").is_not_null())
         .then(pl.lit("it was not in VERIFY_RESIZE any more when its confirm window ended"))
+        .when((copied == "failed") & (pl.col("copy_mode") == "postcopy"))
+        .then(pl.lit("its copy lost the connection in post-copy: the guest was lost, whole on neither host"))
+        .when(copied == "failed")
+        .then(pl.lit("its copy lost the connection between the hosts"))
         .otherwise("status")
     )
 

@@ -54,7 +54,8 @@ def _migrations(source: Records, warm_up: float) -> pl.LazyFrame:
 def needs(source: Records) -> pl.DataFrame:
     """Why servers need a person at the end: server, since_s, kind, reason; a server may be there for several reasons.
 
-    Kinds: ``error``, ``unconfirmed``, ``stuck``, ``host-down``, ``given-up`` (an operation left it).
+    Kinds: ``error``, ``unconfirmed``, ``stuck``, ``host-down``, ``guest-lost`` (Nova calls it
+    ACTIVE), ``given-up`` (an operation left it).
     """
     return source.keep("servers.needs", lambda: _needs(source))
 
@@ -89,9 +90,24 @@ def _needs(source: Records) -> pl.DataFrame:
             "server", since, pl.lit("host-down").alias("kind"),
             pl.format("its host {} is {}", "end_host", "power").alias("reason"),
         ),
+        _lost(source, ends),
         given_up.select("server", "since_s", pl.lit("given-up").alias("kind"), "reason"),
     ]  # fmt: skip
     return pl.concat(kinds).sort("since_s", "server", maintain_order=True)
+
+
+def _lost(source: Records, ends: pl.DataFrame) -> pl.DataFrame:
+    """Servers that Nova still calls active, whose guest a broken post-copy left whole on neither host."""
+    copies = source.frame(r.LiveCopy).filter((pl.col("mode") == "postcopy") & (pl.col("outcome") == "failed"))
+    last = copies.group_by("server").agg(pl.col("t").max().alias("since_s"))
+    boots = source.frame(r.Step).filter((pl.col("step") == "guest_boot") & (pl.col("outcome") == "done"))
+    started = boots.group_by("server").agg(pl.col("t").max().alias("started_s"))
+    active = ends.filter(pl.col("vm_state") == "active").select("server")
+    dead = last.join(active, on="server").join(started, on="server", how="left").sort("server")
+    return dead.filter(pl.col("started_s").is_null() | (pl.col("started_s") < pl.col("since_s"))).select(
+        "server", "since_s", pl.lit("guest-lost").alias("kind"),
+        pl.lit("its guest was lost in post-copy and does not run, whatever its status says").alias("reason"),
+    )  # fmt: skip
 
 
 def _as_its_migration_tells(source: Records, given_up: pl.DataFrame) -> pl.DataFrame:

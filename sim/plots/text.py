@@ -63,6 +63,7 @@ def answer_screen(answer: Answer, manifest: Mapping[str, Any] | None = None) -> 
     parts += _plan(answer.operations)
     parts.append(_moves(answer))
     parts += _reasons("failed", answer.failed_reasons) + _reasons("left", answer.left_reasons)
+    parts += _reasons("refused", answer.refused_reasons)
     parts += [Text(), _spreads(answer), _counters(answer), Text()]
     parts.append(Columns([_links(answer), Padding(_headroom(answer), (0, 0, 0, 3))], padding=0))
     parts += [Text(), *_humans(answer)]

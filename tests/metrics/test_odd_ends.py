@@ -1,0 +1,67 @@
+"""What a run says of copies that broke, of guests that were lost, and of requests that were refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import sim
+from sim.metrics.answer import Answer, answer
+from sim.metrics.servers import needs
+from sim.metrics.source import as_records
+
+MOVE = {"server": "vm", "body": {"os-migrateLive": {"host": "h2", "block_migration": "auto"}}, "microversion": "2.90"}
+FORCE = {"server": "vm", "migration": "last", "body": {"force_complete": None}, "microversion": "2.90"}
+REBOOT = {"server": "vm", "body": {"reboot": {"type": "HARD"}}, "microversion": "2.90"}
+
+
+def played(*steps: dict[str, Any], nic: str = "5 Gbit/s", post_copy: bool = True) -> tuple[Answer, list[str]]:
+    """The answer, and the kinds of needs at the end: a guest that dirties faster than the link leaves h1."""
+    scenario = sim.Scenario.model_validate({
+        "cloud": {
+            "hosts": [{"name": "h{n:1-2}", "vcpus": 8, "memory": "64 GiB", "disk": "1 TiB", "nic": nic}],
+            "flavors": [{"name": "m", "vcpus": 2, "memory": "16 GiB", "disk": "40 GiB"}],
+            "servers": [{"name": "vm", "flavor": "m", "host": "h1", "activity": "hog"}],
+            "network": {"kind": "star"},
+            "storage": {"instances": "shared"},
+            "nova": {"options": {"libvirt.live_migration_permit_post_copy": post_copy}},
+        },
+        "plan": [{"at": "1 s", "request": MOVE}, *steps],
+    })  # fmt: skip
+    records = as_records(sim.run(scenario, seed=1))
+    return answer(records), needs(records)["kind"].to_list()
+
+
+def dies(at: float) -> dict[str, Any]:
+    return {"at": f"{at} s", "link": {"links": ["h1:up"], "capacity": "0 B/s"}}
+
+
+def test_a_guest_that_was_lost_in_post_copy_needs_a_person_whatever_its_status() -> None:
+    told, kinds = played({"at": "60 s", "request": FORCE}, dies(64.0))
+    assert kinds == ["guest-lost"]
+    assert "guest was lost" in told.failed_reasons[0].reason
+    assert "hard reboot" in told.humans[0].advice
+
+
+def test_a_hard_reboot_is_what_it_needed() -> None:
+    told, kinds = played({"at": "60 s", "request": FORCE}, dies(64.0), {"at": "150 s", "request": REBOOT})
+    assert kinds == []
+    assert told.humans == []
+    assert told.downtime.sum > 150 - 64 - 30  # missed since the connection counted as lost
+
+
+@pytest.mark.parametrize("at", [1.2, 2.0, 5.0, 6.4, 20.0, 60.0])
+def test_a_link_that_dies_before_post_copy_costs_the_move_and_no_guest(at: float) -> None:
+    told, kinds = played(dies(at))
+    assert (told.moved, told.failed, kinds) == (0, 1, [])
+    assert told.failed_reasons[0].reason == "its copy lost the connection between the hosts"
+    assert told.downtime.sum == 0.0
+
+
+def test_a_request_that_was_refused_is_told() -> None:
+    """A faster link: the migration has ended when somebody forces it to its end."""
+    told, _ = played({"at": "300 s", "request": FORCE}, nic="100 Gbit/s")
+    assert told.moved == 1
+    assert [(one.count, one.servers) for one in told.refused_reasons] == [(1, ("vm",))]
+    assert told.refused_reasons[0].reason.startswith("force_complete: ")
