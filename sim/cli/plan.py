@@ -86,10 +86,10 @@ def drain(
     files = _write_drain(search, answer, target, goal or "")
     if as_json:
         print_json(_drain_json(answer, files))
-        return
-    from sim.experiments.plans.screens import drain_screen
+    else:
+        from sim.experiments.plans.screens import drain_screen
 
-    _show(drain_screen(answer, goals), f"drain of {base.name}" + (f": {goal}" if goal else ""), files)
+        _show(drain_screen(answer, goals), f"drain of {base.name}" + (f": {goal}" if goal else ""), files)
     if not answer.best.verdict.met:
         raise typer.Exit(1)
 
@@ -115,6 +115,8 @@ def _write_drain(search: Any, answer: Any, target: Path, goal: str) -> list[Path
     from sim.experiments.plans.found import write_scenario
     from sim.units import format_seconds
 
+    for before in target.glob("frontier-*.yaml"):  # of another goal
+        before.unlink()
     made = []
     for name, one in [("best", answer.best), *((f"frontier-{i}", p) for i, p in enumerate(answer.frontier, 1))]:
         words = [
@@ -132,8 +134,13 @@ def _write_drain(search: Any, answer: Any, target: Path, goal: str) -> list[Path
     ]  # fmt: skip
     pl.DataFrame(rows).write_csv(target / "plans.csv")
     front = [(one.makespan.value, one.disruption.value, one.name) for one in answer.frontier]
-    others = [(one.makespan.value, one.disruption.value) for one in answer.others if one not in answer.frontier]
-    figure = frontier_figure(front, others, answer.best.name, f"{search.base.name}: plans of the drain")
+    others = [one for one in answer.others if one not in answer.frontier and one.makespan.n]
+    least = min(one.unmoved for one in answer.others)
+    beaten, fewer = (
+        [(one.makespan.value, one.disruption.value) for one in others if (one.unmoved > least) is left]
+        for left in (False, True)
+    )
+    figure = frontier_figure(front, beaten, fewer, answer.best.name, f"{search.base.name}: plans of the drain")
     return [*made[:1], target / "plans.csv", figure.save(target / "frontier.png")]
 
 
@@ -249,7 +256,7 @@ def capacity(
     figure = full_figure(answer, end, f"{base.name}: full, growing by {growth}").save(target / "full.png")
     _show(capacity_screen(answer, end, confidence), f"capacity of {base.name}: {growth}", [file, figure])
     refused = sum(columns["refused"]) / max(sum(columns["requests"]), 1)
-    if refused:
+    if refused >= 0.01:
         what = f"{refused:.0%} of all requests were refused at the door, before any host was looked for"
         print(f"warning: {what}: novasim run {file}, then novasim show RUN requests", file=sys.stderr)
     if failures:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
 
 from sim.experiments.compare import Compared
 from sim.experiments.measures import Measure
@@ -88,7 +91,7 @@ def variants_figure(estimates: Mapping[str, Estimate], measure: Measure, title: 
         axes.errorbar(values, at, xerr=np.nan_to_num(bars).T.clip(min=0), fmt="o", color=_BLUE, markersize=4, capsize=3)
         axes.set_yticks(at, [name for name, _ in shown])
         axes.invert_yaxis()
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: measure.text(value)))
+        _scale(axes.xaxis, measure)
         axes.grid(axis="x")
         left_out = len(estimates) - len(shown)
         note(made, "95 % intervals", f"{left_out} more variants not shown" if left_out else "")
@@ -108,7 +111,7 @@ def differences_figure(compared: Compared, title: str) -> Figure:
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_yticks(range(len(shown)), [one.variant for one in shown])
         axes.invert_yaxis()
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: measure.text(value, signed=True)))
+        _scale(axes.xaxis, measure, signed=True)
         axes.grid(axis="x")
         left_out = len(compared.differences) - len(shown)
         note(made, "paired by replication; all intervals hold together", "hollow: cannot be told from no difference",
@@ -117,13 +120,21 @@ def differences_figure(compared: Compared, title: str) -> Figure:
 
 
 def frontier_figure(
-    points: Sequence[tuple[float, float, str]], others: Sequence[tuple[float, float]], best: str, title: str
+    points: Sequence[tuple[float, float, str]],
+    beaten: Sequence[tuple[float, float]],
+    fewer: Sequence[tuple[float, float]],
+    best: str,
+    title: str,
 ) -> Figure:
-    """Plans by makespan (s) and disruption (s): those that nothing beats in both, and the rest; ``best`` is named."""
+    """Plans by makespan (s) and disruption (s): those that nothing beats in both, and the rest; ``best`` is named.
+
+    ``fewer`` are plans that leave servers which others move.
+    """
     with figure(4.2, title) as made:
         axes = made.subplots()
-        if others:
-            axes.scatter([x for x, _ in others], [y for _, y in others], s=14, color=PALE, label="beaten in both")
+        for spots, label, marker in ((beaten, "beaten in both", "o"), (fewer, "moves fewer servers", "x")):
+            if spots:
+                axes.scatter([x for x, _ in spots], [y for _, y in spots], s=14, color=PALE, label=label, marker=marker)
         front = np.array([[x, y] for x, y, _ in points])
         axes.plot(*front.T, color=_BLUE, marker="o", markersize=5, label="frontier")
         for x, y, name in points:
@@ -131,11 +142,11 @@ def frontier_figure(
                 axes.scatter([x], [y], s=90, facecolors="none", edgecolors=BAD, linewidths=1.6, label="chosen")
         seconds = Measure("time", "time_s", "mean")
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(FuncFormatter(lambda value, _: seconds.text(value)))
+            _scale(axis, seconds)
         axes.set_xlabel("makespan")
         axes.set_ylabel("guest time lost to downtime and slowdown")
         axes.grid()
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
         note(made, "means over the replications")
         return made
 
@@ -147,13 +158,14 @@ def full_figure(found: Sequence[Full], horizon_s: float, title: str) -> Figure:
     with figure(1.2 + 0.34 * len(shown), title) as made:
         axes = made.subplots()
         for at, one in enumerate(shown):
-            axes.plot([one.early / day, one.late / day], [at, at], color=PALE, linewidth=2)
+            axes.plot([one.early / day, one.late / day], [at, at], "|-", color=PALE, linewidth=2, markersize=12)
             axes.plot([one.when.low / day, one.when.high / day], [at, at], color=_BLUE, linewidth=5)
             marker = ">" if one.never * 2 > one.runs else "o"
             axes.plot([one.when.value / day], [at], marker, color=_BLUE, markeredgecolor="white", markersize=7)
         axes.set_yticks(range(len(shown)), [one.flavor for one in shown])
         axes.invert_yaxis()
-        axes.set_xlim(0, horizon_s / day * 1.02)
+        last = max((one.late for one in shown), default=horizon_s)
+        axes.set_xlim(0, min(horizon_s * 1.02, last * 1.2) / day)
         axes.set_xlabel("days from now")
         axes.grid(axis="x")
         beyond = any(one.never * 2 > one.runs for one in shown)
@@ -168,5 +180,41 @@ def _words(measure: Measure) -> str:
 
 
 def _value_axis(axes: Axes, measure: Measure) -> None:
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: measure.text(value)))
+    _scale(axes.yaxis, measure)
     axes.grid(axis="y")
+
+
+def _scale(axis: Axis, measure: Measure, *, signed: bool = False) -> None:
+    """Ticks as people say them: times at whole minutes or hours, numbers without a unit as they are."""
+
+    def words(value: float, _: object) -> str:
+        if measure.unit != "s":
+            return measure.text(value, signed=signed)
+        return re.sub(r" 00 (s|min|h)$|\.0+(?= s$)", "", measure.text(value, signed=signed)) if value else "0"
+
+    if measure.unit == "s":
+        axis.set_major_locator(_Clock())
+    axis.set_major_formatter(FuncFormatter(words))
+
+
+class _Clock(Locator):
+    """Ticks of a time axis: steps that a clock has."""
+
+    _STEPS = tuple(
+        float(unit * count)
+        for unit, counts in ((1, (1, 2, 5, 10, 20, 30)), (60, (1, 2, 5, 10, 20, 30)), (3600, (1, 2, 3, 6, 12)),
+                             (86400, (1, 2, 5, 10, 20, 50, 100)))
+        for count in counts
+    )  # fmt: skip
+
+    def __call__(self) -> Sequence[float]:
+        assert self.axis is not None, "matplotlib sets it before it asks"
+        return self.tick_values(*self.axis.get_view_interval())
+
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
+        """Multiples of the smallest step that gives at most eight."""
+        low, high = min(vmin, vmax), max(vmin, vmax)
+        step = next((one for one in self._STEPS if (high - low) / one <= 8), None)
+        if step is None or (high - low) / step < 3:
+            return list(MaxNLocator(6).tick_values(low, high))
+        return [step * one for one in range(math.ceil(low / step), math.floor(high / step) + 1)]

@@ -19,6 +19,7 @@ import numpy as np
 
 from sim.experiments.extras import need
 from sim.experiments.plans.room import RESOURCES, Ints, Room
+from sim.units import counted
 
 EFFORT = 2.0
 """The solver's deterministic time for one question; about as many seconds."""
@@ -83,7 +84,9 @@ class Packer:
             if places < wanted[row]:
                 one = room.classes[row]
                 where = f" (group {one.group})" if one.group else ""
-                return f"{wanted[row]} servers of {one.flavor}{where} need places, and there are {places}"
+                need, none = ("needs a place", "is none") if wanted[row] == 1 else ("need places", "are none")
+                there = "is 1" if places == 1 else f"are {places}" if places else none
+                return f"{counted(int(wanted[row]), 'servers')} of {one.flavor}{where} {need}, and there {there}"
         for rows in self._together():
             demand = wanted[rows] @ room.needs[rows]
             able = room.allowed[rows].any(axis=0) & up

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sim.metrics.summary import summary
+from sim.metrics.answer import answer
 from sim.runs.engine import execute
 from sim.scenario.expand import nova_options
 from sim.scenario.loader import dump
@@ -27,8 +27,10 @@ class Replay:
     what: str
     scenario: str
     """The scenario's file."""
-    asked: float
-    moved: float
+    asked: int
+    moved: int
+    stayed: tuple[tuple[str, tuple[str, ...]], ...]
+    """Reason, and the servers that were not evacuated for it."""
 
 
 def failure_scenario(scenario: Scenario, hosts: Sequence[str]) -> Scenario:
@@ -53,5 +55,6 @@ def replay(scenario: Scenario, hosts: Sequence[str], what: str, path: Path, seed
     made = failure_scenario(scenario, hosts)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"# {what} fail together, and their servers are evacuated.\n{dump(made)}", encoding="utf-8")
-    numbers = summary(execute(made, seed))
-    return Replay(what, str(path), numbers["asked"], numbers["moved"])
+    said = answer(execute(made, seed))
+    reasons = tuple((one.reason, tuple(one.servers)) for one in (*said.failed_reasons, *said.left_reasons))
+    return Replay(what, str(path), said.asked, said.moved, reasons)

@@ -127,7 +127,7 @@ def headroom_screen(found: Headroom, replays: Sequence[Replay]) -> RenderableTyp
     for one in sorted(found.racks, key=lambda rack: rack.fits is True)[:_RACKS]:
         said = {True: "yes", False: "NO", None: "not known"}[one.fits]
         racks.add_row(one.rack, str(one.hosts), str(one.servers), said + (f": {one.why}" if one.why else ""))
-    racks.columns[3].justify = "left"
+    racks.columns[3].justify, racks.columns[3].no_wrap = "left", False
     parts.append(racks)
     if len(found.racks) > _RACKS:
         good = sum(one.fits is True for one in found.racks)
@@ -146,14 +146,18 @@ def headroom_screen(found: Headroom, replays: Sequence[Replay]) -> RenderableTyp
     )
 
 
+def any_hosts(count: int) -> str:
+    """``any 3 hosts may fail at once``, ``any host may fail``, ``not every host may fail``."""
+    return {0: "not every host may fail", 1: "any host may fail"}.get(count, f"any {count:,} hosts may fail at once")
+
+
 def _worst(worst: Worst) -> RenderableType:
     if worst.exact:
-        text = Text(f"any {counted(worst.proven, 'hosts')} may fail at once", style="bold green")
-        text.append(f" and all servers be evacuated: proven ({worst.how})", style="not bold")
+        text = Text(any_hosts(worst.proven), style="bold green" if worst.proven else "bold red")
+        text.append(f" and {'all' if worst.proven > 1 else 'all its'} servers be evacuated: proven ({worst.how})",
+                    style="not bold")  # fmt: skip
     else:
-        text = Text(
-            f"any {counted(worst.proven, 'hosts')} may fail at once: proven ({worst.how});", style="bold yellow"
-        )
+        text = Text(f"{any_hosts(worst.proven)}: proven ({worst.how});", style="bold yellow")
         text.append(f" at most {worst.at_most}; gap {worst.at_most - worst.proven}", style="not bold")
     lines = [text]
     if worst.breaking:
@@ -163,10 +167,12 @@ def _worst(worst: Worst) -> RenderableType:
 
 
 def _replay(one: Replay) -> Text:
-    text = Text(
-        f"simulated: {one.what} fail, {one.moved:.0f} of {one.asked:.0f} servers evacuated by Nova's own scheduler"
-    )
-    return text if one.moved == one.asked else text.append(f", {one.asked - one.moved:.0f} not", style="bold red")
+    text = Text(f"simulated: {one.what} fail, {one.moved} of {one.asked} servers evacuated by Nova's own scheduler")
+    if one.moved < one.asked:
+        text.append(f", {one.asked - one.moved} not", style="bold red")
+        for reason, servers in one.stayed[:_REASONS]:
+            text.append(f"\n  {shorten(', '.join(servers), 40)}: {reason}")
+    return text
 
 
 def _left_out(found: Headroom) -> list[RenderableType]:
@@ -186,20 +192,24 @@ def _left_out(found: Headroom) -> list[RenderableType]:
 
 def capacity_screen(found: Sequence[Full], horizon_s: float, confidence: float) -> RenderableType:
     """When each flavor is full: those that grow first, then the others, which fill up with them."""
+
+    def said(seconds: float) -> str:
+        return f"{seconds / 86400:,.0f} d" if horizon_s > 60 * 86400 else SECONDS.text(seconds)
+
     made = grid("flavor", "room", "a day", "full after", f"{confidence:.0%} interval", "9 of 10 runs", "refused")
     for one in sorted(found, key=lambda full: (full.per_day == 0, full.when.value)):
         when, late = one.when, one.never == one.runs
 
         def after(seconds: float, ends: Full = one) -> str:
             beyond = ends.never and seconds >= horizon_s
-            return f"> {SECONDS.text(horizon_s)}" if beyond else SECONDS.text(seconds)
+            return f"> {said(horizon_s)}" if beyond else said(seconds)
 
         span = "" if late else f"{after(when.low)} … {after(when.high)}"
         nine = "" if late else f"{after(one.early)} … {after(one.late)}"
-        refused = "-" if math.isinf(one.refused) else SECONDS.text(one.refused)
+        refused = "-" if math.isinf(one.refused) else said(one.refused)
         rate = f"{one.per_day:.3g}" if one.per_day else ""
         made.add_row(shorten(one.flavor, 14), str(one.fits), rate, after(when.value), span, nine, refused)
     methods = "; ".join(dict.fromkeys(one.when.method for one in found))
-    runs = f"medians of {counted(found[0].runs, 'runs')} of {SECONDS.text(horizon_s)}; interval: {methods}; "
+    runs = f"medians of {counted(found[0].runs, 'runs')} of {said(horizon_s)}; interval: {methods}; "
     runs += "refused: the first that found no host"
     return Group(made, Text(runs, style="dim"))
