@@ -7,6 +7,7 @@ from pathlib import Path
 
 import sim
 from sim.scenario.honoured import HONOURED
+from sim.scenario.nova_options import NOT_SIMULATED, catalogue
 
 _ABOUT_OPTIONS = {"honoured.py", "nova_options.py"}
 SOURCES = [
@@ -32,3 +33,8 @@ def test_what_is_listed_is_read() -> None:
         if name.split(".", 1)[1] not in words and not any(re.fullmatch(t, name.split(".", 1)[1]) for t in templates)
     ]  # fmt: skip
     assert not unread
+
+
+def test_what_has_no_effect_says_why_and_nothing_else_does() -> None:
+    unexplained = {facts.name for facts in catalogue().facts.values() if facts.why == NOT_SIMULATED}
+    assert unexplained == HONOURED
