@@ -164,7 +164,7 @@ def _answer(records: Records) -> Answer:
     counts = dict(fates.group_by("fate").len().iter_rows())
     servers = table(records, "servers")
     touched = servers.filter(pl.col("server").is_in(migrations["server"].to_list()) | (pl.col("downtime_s") > 0))
-    per_server = migrations.group_by("server").agg(pl.col("total_s", "queue_s").sum())
+    per_server = migrations.group_by("server", maintain_order=True).agg(pl.col("total_s", "queue_s").sum())
     per_server = per_server.filter(pl.col("total_s") > 0)
     started = records.frame(r.RunStarted)
     return Answer(

@@ -117,7 +117,7 @@ def _better(a: float, b: float, way: int) -> int:
 
 def _felt(records: Records) -> pl.DataFrame:
     """Server, what it felt, and whether anything was done to it."""
-    moves = table(records, "migrations").group_by("server").agg(
+    moves = table(records, "migrations").group_by("server", maintain_order=True).agg(
         pl.col("total_s", "queue_s").sum(), pl.col("outcome").last(), pl.col("dest").last()
     )  # fmt: skip
     servers = table(records, "servers").select("server", "downtime_s", "slowdown_s")

@@ -62,7 +62,7 @@ def _used(source: Records) -> pl.LazyFrame:
         now.select("t", "host", "cpus"),
         now.select("t", pl.col("before").alias("host"), -pl.col("less").alias("cpus")),
     ]).filter(pl.col("host").is_not_null() & (pl.col("host") != _NOWHERE))  # fmt: skip
-    sums = changes.group_by("host", "t").agg(pl.col("cpus").sum()).sort("host", "t")
+    sums = changes.group_by("host", "t", maintain_order=True).agg(pl.col("cpus").sum()).sort("host", "t")
     return sums.with_columns(pl.col("cpus").cum_sum().over("host"))
 
 
@@ -128,7 +128,7 @@ def _copies(source: Records, warm_up: float) -> pl.DataFrame:
     both = pl.concat(
         [copies.select(pl.col(end).alias("host"), half.alias("migrations_j")) for end in ("source", "dest")]
     )
-    return both.group_by("host").agg(pl.col("migrations_j").sum()).collect()
+    return both.group_by("host", maintain_order=True).agg(pl.col("migrations_j").sum()).collect()
 
 
 ENERGY = Table(

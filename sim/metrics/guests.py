@@ -28,7 +28,7 @@ def downtime_by_server(source: Records, warm_up: float) -> pl.LazyFrame:
     took = pl.col("took_s")
     return (
         downtimes(source, warm_up)
-        .group_by("server")
+        .group_by("server", maintain_order=True)
         .agg(took.sum().alias("downtime_s"), took.max().alias("longest_downtime_s"))
     )
 
@@ -47,7 +47,11 @@ def slowdowns(source: Records, warm_up: float = 0.0) -> pl.LazyFrame:
 
 def slowdown_by_server(source: Records, warm_up: float) -> pl.LazyFrame:
     """Server, slowdown_s."""
-    return slowdowns(source, warm_up).group_by("server").agg(pl.col("lost_s").sum().alias("slowdown_s"))
+    return (
+        slowdowns(source, warm_up)
+        .group_by("server", maintain_order=True)
+        .agg(pl.col("lost_s").sum().alias("slowdown_s"))
+    )
 
 
 DOWNTIME = Table(

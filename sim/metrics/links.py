@@ -40,7 +40,7 @@ def _over_time(source: Records) -> pl.DataFrame:
     routes = source.scan(r.FlowStarted).select("flow", pl.col("links").alias("row"))
     carried = flow_changes(source).join(routes, on="flow", how="left").explode("row", empty_as_null=False)
     carried = carried.select("t", "row", pl.col("delta").alias("rate"), pl.col("begun").alias("flows"))
-    sums = pl.concat([capacity, carried], how="diagonal").group_by("t", "row").agg(
+    sums = pl.concat([capacity, carried], how="diagonal").group_by("t", "row", maintain_order=True).agg(
         pl.col("capacity", "rate").sum(), pl.col("flows").sum()
     )  # fmt: skip
     series = sums.sort("row", "t").with_columns(pl.col("capacity", "rate", "flows").cum_sum().over("row"))
@@ -71,7 +71,7 @@ def _links(source: Records, warm_up: float) -> pl.DataFrame:
     spell = (until - pl.col("t")).clip(lower_bound=0.0)
     rows = rows.sort("row", "t").with_columns(spell.alias("spell"), _share("rate", "capacity").alias("share"))
     spells = pl.col("spell")
-    made = rows.group_by("row").agg(
+    made = rows.group_by("row", maintain_order=True).agg(
         pl.first("link"),
         pl.col("capacity").last().alias("capacity_bps"),
         (pl.col("rate") * spells).sum().alias("bytes_b"),

@@ -91,7 +91,7 @@ def _reasons(source: Records) -> pl.LazyFrame:
 def _copies(source: Records) -> pl.LazyFrame:
     """What the copies of a live migration took, by migration."""
     copies = source.scan(r.LiveCopy).sort("seq")
-    return copies.group_by("migration").agg(
+    return copies.group_by("migration", maintain_order=True).agg(
         (pl.col("t") - pl.col("began")).sum().alias("copy_s"),
         pl.col("bytes_memory").sum().alias("live_memory_b"),
         pl.col("bytes_disk").sum().alias("live_disk_b"),
@@ -116,7 +116,9 @@ def _disk_bytes(source: Records, lives: pl.LazyFrame) -> pl.LazyFrame:
     begun = source.scan(r.FlowStarted).filter(pl.col("purpose") != "live-migration")
     ended = source.scan(r.FlowEnded).select("flow", "bytes")
     flows = begun.select("flow", "server", pl.col("t").alias("at")).join(ended, on="flow")
-    return _of_latest(flows, lives).group_by("migration").agg(pl.col("bytes").sum().alias("flow_b"))
+    return (
+        _of_latest(flows, lives).group_by("migration", maintain_order=True).agg(pl.col("bytes").sum().alias("flow_b"))
+    )
 
 
 def _downtimes(source: Records, lives: pl.LazyFrame) -> pl.LazyFrame:
@@ -129,7 +131,7 @@ def _downtimes(source: Records, lives: pl.LazyFrame) -> pl.LazyFrame:
     return (
         latest.with_columns(pl.coalesce("own", "migration").alias("migration"))
         .drop_nulls("migration")
-        .group_by("migration")
+        .group_by("migration", maintain_order=True)
         .agg(pl.col("down").sum().alias("down_s"))
     )
 

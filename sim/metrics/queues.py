@@ -33,14 +33,14 @@ def _queues(source: Records, warm_up: float) -> pl.DataFrame:
     waits = source.scan(r.Waited).filter(pl.col("t") >= warm_up)
     took = pl.col("t") - pl.max_horizontal("began", pl.lit(warm_up))
     span = max(source.end_s - warm_up, 0.0)
-    sums = waits.with_columns(took.alias("took")).group_by("queue").agg(
+    sums = waits.with_columns(took.alias("took")).group_by("queue", maintain_order=True).agg(
         pl.len().alias("waits"),
         pl.col("took").sum().alias("waited_s"),
         pl.col("took").quantile(0.5, "linear").alias("median_s"),
         pl.col("took").quantile(0.95, "linear").alias("p95_s"),
         pl.col("took").max().alias("max_s"),
     )  # fmt: skip
-    longest = cut(over_time(source), ["queue"], warm_up).lazy().group_by("queue").agg(
+    longest = cut(over_time(source), ["queue"], warm_up).lazy().group_by("queue", maintain_order=True).agg(
         pl.col("waiting").max().alias("longest")
     )  # fmt: skip
     mean = pl.col("waited_s") / span if span > 0 else pl.lit(0.0)

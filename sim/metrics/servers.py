@@ -34,7 +34,7 @@ def _ends(source: Records) -> pl.LazyFrame:
     previous = pl.col("host").shift(1).over("server")
     first = pl.int_range(pl.len()).over("server") == 0
     states = states.with_columns(pl.when(first).then("first_host").otherwise(previous).alias("came_from"))
-    return states.group_by("server").agg(
+    return states.group_by("server", maintain_order=True).agg(
         pl.last("t", "vm_state", "task_state", "power_state", "host", "flavor", "status", "locked").name.suffix("_end"),
         (pl.col("came_from").is_not_null() & pl.col("host").is_not_null() & (pl.col("came_from") != pl.col("host")))
         .sum()
@@ -44,7 +44,7 @@ def _ends(source: Records) -> pl.LazyFrame:
 
 def _migrations(source: Records, warm_up: float) -> pl.LazyFrame:
     table = migrations.TABLE.make(source, warm_up).lazy()
-    return table.group_by("server").agg(
+    return table.group_by("server", maintain_order=True).agg(
         pl.len().alias("migrations"),
         (pl.col("outcome") == "failed").sum().alias("failures"),
         pl.col("retries").sum(),
@@ -55,7 +55,7 @@ def needs(source: Records) -> pl.DataFrame:
     """Why servers need a person at the end: server, since_s, kind, reason; a server may be there for several reasons.
 
     Kinds: ``error``, ``unconfirmed``, ``stuck``, ``host-down``, ``guest-lost`` (Nova calls it
-    ACTIVE), ``given-up`` (an operation left it).
+    ACTIVE), ``not-started`` (its host came back, its guest did not), ``given-up`` (an operation left it).
     """
     return source.keep("servers.needs", lambda: _needs(source))
 
@@ -90,7 +90,7 @@ def _needs(source: Records) -> pl.DataFrame:
             "server", since, pl.lit("host-down").alias("kind"),
             pl.format("its host {} is {}", "end_host", "power").alias("reason"),
         ),
-        _lost(source, ends),
+        _lost(source, ends), _not_started(source, ends),
         given_up.select("server", "since_s", pl.lit("given-up").alias("kind"), "reason"),
     ]  # fmt: skip
     return pl.concat(kinds).sort("since_s", "server", maintain_order=True)
@@ -107,6 +107,19 @@ def _lost(source: Records, ends: pl.DataFrame) -> pl.DataFrame:
     return dead.filter(pl.col("started_s").is_null() | (pl.col("started_s") < pl.col("since_s"))).select(
         "server", "since_s", pl.lit("guest-lost").alias("kind"),
         pl.lit("its guest was lost in post-copy and does not run, whatever its status says").alias("reason"),
+    )  # fmt: skip
+
+
+def _not_started(source: Records, ends: pl.DataFrame) -> pl.DataFrame:
+    """Servers whose guest went with their host and is missed to the end; the host is back, Nova calls them stopped."""
+    missed = source.frame(r.Downtime).filter(
+        pl.col("cause").is_in(["host-failure", "host-reboot"]) & (pl.col("t") >= source.end_s)
+    )
+    stopped = ends.filter((pl.col("vm_state") == "stopped") & (pl.col("power").is_null() | (pl.col("power") == "up")))
+    dead = missed.join(stopped.select("server"), on="server").sort("began", "server")
+    return dead.select(
+        "server", pl.col("began").alias("since_s"), pl.lit("not-started").alias("kind"),
+        pl.lit("went down with its host, which is back, and was not started again").alias("reason"),
     )  # fmt: skip
 
 

@@ -65,3 +65,21 @@ def test_a_request_that_was_refused_is_told() -> None:
     assert told.moved == 1
     assert [(one.count, one.servers) for one in told.refused_reasons] == [(1, ("vm",))]
     assert told.refused_reasons[0].reason.startswith("force_complete: ")
+
+
+@pytest.mark.parametrize(("resumes", "kinds"), [(False, ["not-started", "not-started"]), (True, [])])
+def test_guests_that_nobody_started_after_their_host_came_back(resumes: bool, kinds: list[str]) -> None:
+    scenario = sim.Scenario.model_validate({
+        "cloud": {
+            "hosts": [{"name": "h{n:1-2}", "vcpus": 8, "memory": "64 GiB", "disk": "1 TiB"}],
+            "flavors": [{"name": "m", "vcpus": 2, "memory": "4 GiB", "disk": "40 GiB"}],
+            "servers": [{"name": "vm-{n:1-2}", "flavor": "m", "host": "h1"},
+                        {"name": "off", "flavor": "m", "host": "h1", "vm_state": "stopped"}],
+            "nova": {"options": {"resume_guests_state_on_host_boot": resumes}},
+        },
+        "plan": [{"at": "1 min", "fail": {"hosts": ["h1"], "repair": {"constant": "5 min"}}}],
+        "run": {"duration": "1 h"},
+    })  # fmt: skip
+    records = as_records(sim.run(scenario, seed=1))
+    assert needs(records)["kind"].to_list() == kinds
+    assert all("start it" in one.advice for one in answer(records).humans)

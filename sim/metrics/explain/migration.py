@@ -125,7 +125,7 @@ def _narrowest(source: Records, route: list[int], begin: float, end: float) -> s
     if spells.is_empty():
         return ""
     full = pl.col("spell").filter(pl.col("rate") >= _FULL * pl.col("capacity"))
-    each = spells.group_by("link").agg(
+    each = spells.group_by("link", maintain_order=True).agg(
         pl.col("capacity").min(),
         full.sum().alias("full"),
         ((pl.col("flows") * pl.col("spell")).sum() / pl.col("spell").sum()).alias("flows"),
