@@ -351,7 +351,8 @@ class Waited(Record, frozen=True):
     """Somebody waited at a queue from ``began`` to ``t`` (only written when the wait was longer than nothing)."""
 
     queue: str
-    """``api``, ``conductor``, ``scheduler``, ``live_migrations:HOST``, ``builds:HOST``, …"""
+    """``api``, ``conductor``, ``scheduler``, ``live_migrations:HOST``, ``builds:HOST``,
+    ``snapshots:HOST``."""
     server: str
     request: str | None
     began: float

@@ -53,6 +53,25 @@ def test_a_snapshot_is_uploaded_at_the_image_service_s_rate() -> None:
     lawful(session)
 
 
+def test_no_more_snapshots_at_once_than_the_host_may_take() -> None:
+    """max_concurrent_snapshots: a host's third has to wait until one of two is over."""
+    session = cloud(
+        servers=3, options={"DEFAULT": {"max_concurrent_snapshots": 2}},
+        storage={"instances": "local", "image_rate": "100 MB/s"},
+    )  # fmt: skip
+    names = ["vm1", "vm2", "vm3"]
+    for name in names:
+        assert session.request(name, {"createImage": {"name": "copy"}}, microversion="2.90").code == 202
+    session.settle()
+    uploads = {name: next(one for one in of(session, r.Step, name) if one.step == "upload") for name in names}
+    (waited,) = [one for name in names for one in of(session, r.Waited, name)]
+    last = uploads.pop(waited.server)
+    assert waited.queue == "snapshots:h1"
+    assert waited.t == min(one.t for one in uploads.values())
+    assert last.began >= waited.t > waited.began
+    lawful(session)
+
+
 def test_a_disk_on_shared_storage_is_cloned_there() -> None:
     session = cloud(storage={"instances": "shared"})
     ask(session, "vm1", {"createImage": {"name": "copy"}})

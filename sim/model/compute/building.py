@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from simpy.events import Event
 
-from sim.eventlog import records
-from sim.kernel.pool import Pool
 from sim.model import states
+from sim.model.compute.host_slots import HostSlots
 from sim.model.compute.orders import DELETING, Order, Steps
 from sim.model.context import Context
 from sim.model.exceptions import ComputeResourcesUnavailable, GroupAffinityViolation, NovaException
@@ -40,10 +39,8 @@ class Builder:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self._at_once = int(cloud.options["DEFAULT.max_concurrent_builds"])
+        self._slots = HostSlots(cloud, int(cloud.options["DEFAULT.max_concurrent_builds"]), "builds")
         self._counts_failures = bool(cloud.options["compute.consecutive_build_service_disable_threshold"])
-        self._slots: dict[int, tuple[int, Pool]] = {}
-        """Host → (its boot, its semaphore)."""
 
     def build(self, ctx: Context, server: Server, host: int, attempts: Attempts) -> Steps:
         """``build_and_run_instance`` on the host that was claimed."""
@@ -54,13 +51,7 @@ class Builder:
         try:
             if not (yield from order.lock()):
                 return
-            slots = self._slots_of(host)
-            waiting = slots.acquire()
-            if waiting is not None:
-                began = self.cloud.env.now
-                yield waiting
-                queue = f"builds:{self.cloud.hosts.names[host]}"
-                self.cloud.log.append(records.Waited(self.cloud.env.now, queue, server.name, ctx.request, began))
+            slots = yield from self._slots.enter(host, server, ctx.request)
             try:
                 if (yield from order.alive()):
                     again = yield from _Build(self.cloud, order, attempts, self._counts_failures).run()
@@ -70,14 +61,6 @@ class Builder:
             order.unlock()
         if again:
             yield from self.cloud.conductor.building.reschedule(ctx, server, attempts)
-
-    def _slots_of(self, host: int) -> Pool:
-        """The host's semaphore; a new one after each crash."""
-        boot = self.cloud.hosts.crashes[host]
-        found = self._slots.get(host)
-        if found is None or found[0] != boot:
-            found = self._slots[host] = (boot, Pool(self.cloud.env, self._at_once))
-        return found[1]
 
 
 class _GoneError(Exception):

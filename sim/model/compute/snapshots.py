@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simpy.events import Event
 
 from sim.eventlog import records
+from sim.model.compute.host_slots import HostSlots
 from sim.model.compute.images import PATIENCE_S
 from sim.model.compute.live_limits import local_disk_b
 from sim.model.compute.orders import DELETING, Order, Steps
@@ -25,6 +26,7 @@ class Snapshots:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
+        self._slots = HostSlots(cloud, int(cloud.options["DEFAULT.max_concurrent_snapshots"]), "snapshots")
 
     def snapshot(self, ctx: Context, server: Server) -> Steps:
         """``snapshot_instance``: its event is over as soon as the work has begun; the guest runs on."""
@@ -33,7 +35,12 @@ class Snapshots:
             return
         if not order.finish(("image_snapshot_pending",), task_state="image_snapshot"):
             return
-        yield from self._take(order)
+        slots = yield from self._slots.enter(order.host, server, ctx.request)
+        try:
+            if (yield from order.alive()):
+                yield from self._take(order)
+        finally:
+            slots.release()
 
     def _take(self, order: Order) -> Steps:
         """A server that is deleted meanwhile has no snapshot; one that was given another task has a fault, too."""
