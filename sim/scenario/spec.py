@@ -292,6 +292,8 @@ class DrainStep(HostsStep):
     """Servers under way at once, over all hosts."""
     per_host: Whole | None = Field(default=None, ge=1)
     """Servers under way at once, for each host; None is without limit of its own."""
+    waves: bool = False
+    """Ask for the next servers only when all that are under way are through, as simple scripts do."""
     order: Literal["host", "smallest_first", "largest_first", "random"] = "host"
     disable: bool = True
     microversion: str = "2.90"

@@ -48,13 +48,13 @@ def test_half_of_the_predicted_rows_are_within_five_per_cent(comparisons: dict[s
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.use == "predict"], ids=lambda row: row.id)
 def test_a_predicted_row(row: Row, comparisons: dict[str, Comparison]) -> None:
-    """Durations within 6 %; downtimes, of which none is fitted, within 14 %."""
+    """Durations within 7 %; downtimes, of which none is fitted, within 14 %."""
     error = comparisons[row.id].error
     assert error is not None
     if row.id in NOT_UNDERSTOOD:
         assert error > 0.12  # a change that mends it should say why
     else:
-        assert abs(error) <= (0.06 if row.metric.startswith(("total", "makespan")) else 0.14)
+        assert abs(error) <= (0.07 if row.metric.startswith(("total", "makespan")) else 0.14)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.use == "fit"], ids=lambda row: row.id)

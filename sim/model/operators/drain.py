@@ -37,9 +37,11 @@ class Drain:
                 if not cloud.hosts.disabled[host]:
                     yield from cloud.door.service(host, disabled=True, reason=f"drain of {target}")
         self._queue(servers)
-        count = min(spec.concurrency, len(self._ready) or 1)
-        workers = [cloud.env.process(self._work(job)) for _ in range(count)]
-        yield cloud.env.all_of(workers)
+        if spec.waves:
+            yield from self._waves(job)
+        else:
+            count = min(spec.concurrency, len(self._ready) or 1)
+            yield cloud.env.all_of([cloud.env.process(self._work(job)) for _ in range(count)])
         outcome = "done" if job.left == 0 else "partial"
         operator.end(job, outcome, f"{job.moved} moved, {job.left} left")
 
@@ -70,15 +72,36 @@ class Drain:
 
     def _work(self, job: Job) -> Steps:
         """One worker: as long as there is something it may take."""
+        while (taken := self._take()) is not None:
+            server, number = taken
+            yield from self._move(server, job)
+            self._give_back(number)
+
+    def _waves(self, job: Job) -> Steps:
+        """As many as may be under way at once, and the next ones when all of them are through."""
+        env = self.cloud.env
+        while self._ready:
+            wave: list[tuple[Server, int]] = []
+            while len(wave) < self.spec.concurrency and (taken := self._take()) is not None:
+                wave.append(taken)
+            yield env.all_of([env.process(self._move(server, job)) for server, _ in wave])
+            for _, number in wave:
+                self._give_back(number)
+
+    def _take(self) -> tuple[Server, int] | None:
+        """The next server and its lane, for one of the lane's tokens."""
         while self._ready:
             _, number = heapq.heappop(self._ready)
             lane = self._lanes[number]
-            if not lane:  # its other tokens took the rest
-                continue
-            _, server = lane.pop()
-            yield from self._move(server, job)
-            if lane:
-                heapq.heappush(self._ready, (lane[-1][0], number))
+            if lane:  # else its other tokens took the rest
+                return lane.pop()[1], number
+        return None
+
+    def _give_back(self, number: int) -> None:
+        """A lane's token is free again."""
+        lane = self._lanes[number]
+        if lane:
+            heapq.heappush(self._ready, (lane[-1][0], number))
 
     def _move(self, server: Server, job: Job) -> Steps:
         """Move one server, ``attempts`` times at most."""
