@@ -201,11 +201,11 @@ def _show(
     screen.print(sweep_screen(runs, measures, confidence))
     effects = main_effects(experiment, runs, measures[0], confidence)
     if len(effects) > 1:
-        screen.print("", effects_screen(effects, measures[0]))
+        screen.print("", effects_screen(effects, measures[0]), sep="\n")
     indices = sobol_indices(experiment, runs, measures[0])
     if indices:
         screen.print("", Text(f"share of the variance of {measures[0].name} (Sobol's indices)", style="bold"),
-                      indices_screen(indices))  # fmt: skip
+                      indices_screen(indices), sep="\n")  # fmt: skip
     if experiment.until is not None:
         wanted = ", ".join(one.text for one in experiment.until.wanted)
         words = "is reached" if finished.precise else "is NOT reached"

@@ -38,7 +38,9 @@ class Span:
         value = self.low * (high / self.low) ** share if self.log else self.low + (high - self.low) * share
         if self.whole:
             return min(round(value) if self.log else math.floor(value), int(self.high))
-        value = float(f"{value:.9g}")
+        # four digits of the range tell all that a sample of it can, and a variant's name stays short
+        step = min(self.high - self.low, self.low if self.log else math.inf) / 10_000
+        value = round(value, max(-math.floor(math.log10(step)), 0))
         return f"{value:.9g} {self.unit}" if self.unit else value
 
 

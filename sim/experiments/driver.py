@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
 from sim.experiments.executors import Executor
 from sim.experiments.experiment import Experiment
@@ -112,7 +113,7 @@ class Driver:
     def outcomes(self, replications: int) -> Iterator[Outcome]:
         """The finished runs in order: by variant, then by replication."""
         for task in self._tasks(0, replications):
-            found = self.store.get(task.key)
+            found = self._kept(task)
             if found is not None:
                 yield found
 
@@ -124,7 +125,7 @@ class Driver:
 
         def missing() -> Iterator[Task]:
             for task in self._tasks(after, until):
-                found = self.store.get(task.key)
+                found = self._kept(task)
                 if found is None or found.stage == "worker":  # a worker's death is no result
                     yield task
                 else:
@@ -136,6 +137,13 @@ class Driver:
             self._take(outcome)
             self._tell(until)
         self._tell(until)
+
+    def _kept(self, task: Task) -> Outcome | None:
+        """What came of a run, under the name it has now: the same scenario may have been another variant before."""
+        found = self.store.get(task.key)
+        if found is None:
+            return None
+        return replace(found, variant=task.variant, replication=task.replication, command=task.command)
 
     def _tasks(self, after: int, until: int) -> Iterator[Task]:
         experiment = self.experiment

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
 
 from sim.experiments.compare import Compared
 from sim.experiments.measures import Measure
@@ -17,10 +17,13 @@ from sim.experiments.plans.capacity import Full
 from sim.experiments.sensitivity import Index, MainEffect
 from sim.experiments.stats.intervals import Estimate
 from sim.plots.style import BAD, INK, PALE, Figure, figure, note
+from sim.plots.text import shorten
 
 _BLUE = "#0072b2"
 _PANELS = 4
 """Panels in a row."""
+_LABEL, _NAME, _TITLE = 30, 70, 100
+"""Characters of a value, of a variant, of a title."""
 _SHOWN = 40
 """Variants in one figure."""
 
@@ -37,23 +40,31 @@ def effects_figure(effects: Sequence[MainEffect], measure: Measure, title: str) 
             axes.set_axis_off()
         for row in panels:
             row[0].set_ylabel(_words(measure))
-        bars = "bars are 95 % intervals of the difference from the mean of all"
-        note(made, "mean over all variants with that value", bars, "strongest axis first")
+        bars = f"bars are {_level(effects[0].levels[0].effect)} intervals of the difference from the mean of all"
+        note(made, "mean over all variants with that value or in that part of the range", bars, "strongest axis first")
         return made
 
 
 def _effect(axes: Axes, effect: MainEffect, measure: Measure) -> None:
     levels = effect.levels
-    numbers = [level.at for level in levels]
-    at = [number for number in numbers if number is not None] if None not in numbers else list(range(len(levels)))
+    places = [number for level in levels if effect.span is not None and (number := level.at) is not None]
+    at = places if len(places) == len(levels) else list(range(len(levels)))
     means = np.array([level.mean for level in levels])
     bars = np.array(
         [[level.effect.value - level.effect.low, level.effect.high - level.effect.value] for level in levels]
     )
     axes.errorbar(at, means, yerr=np.nan_to_num(bars).T.clip(min=0), color=_BLUE, marker="o", markersize=4, capsize=3)
-    axes.set_title(effect.axis)
-    if None in numbers or len(levels) <= 6:
-        axes.set_xticks(at, [level.label for level in levels], rotation=20 if None in numbers else 0)
+    axes.set_title(shorten(effect.axis, _LABEL))
+    if effect.span is None:
+        labels = [shorten(level.label, _LABEL) for level in levels]
+        axes.set_xticks(at, labels, rotation=20 if sum(map(len, labels)) > _LABEL else 0)
+    else:
+        axes.set_xlabel(effect.span.unit)
+        if effect.span.log:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(10, (1.0, 2.0, 5.0)))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.xaxis.set_minor_locator(NullLocator())
     _value_axis(axes, measure)
     axes.margins(x=0.1)
 
@@ -89,19 +100,25 @@ def variants_figure(estimates: Mapping[str, Estimate], measure: Measure, title: 
         values = np.array([one.value for _, one in shown])
         bars = np.array([[one.value - one.low, one.high - one.value] for _, one in shown])
         axes.errorbar(values, at, xerr=np.nan_to_num(bars).T.clip(min=0), fmt="o", color=_BLUE, markersize=4, capsize=3)
-        axes.set_yticks(at, [name for name, _ in shown])
+        axes.set_yticks(at, [shorten(name, _NAME) for name, _ in shown])
         axes.invert_yaxis()
         _scale(axes.xaxis, measure)
         axes.grid(axis="x")
         left_out = len(estimates) - len(shown)
-        note(made, "95 % intervals", f"{left_out} more variants not shown" if left_out else "")
+        note(
+            made,
+            f"{_level(shown[0][1])} intervals" if shown else "",
+            f"{left_out} more variants not shown" if left_out else "",
+        )
         return made
 
 
 def differences_figure(compared: Compared, title: str) -> Figure:
     """Each variant less the baseline, with the intervals that hold together; hollow where it cannot be told from 0."""
     measure, shown = compared.measure, compared.differences[:_SHOWN]
-    with figure(1.2 + 0.28 * len(shown), f"{title}: {_words(measure)} less that of {compared.baseline}") as made:
+    with figure(
+        1.2 + 0.28 * len(shown), shorten(f"{title}: {_words(measure)} less that of {compared.baseline}", _TITLE)
+    ) as made:
         axes = made.subplots()
         for at, one in enumerate(shown):
             estimate = one.difference
@@ -109,7 +126,7 @@ def differences_figure(compared: Compared, title: str) -> Figure:
             fill = _BLUE if estimate.excludes(0.0) else "white"
             axes.errorbar([estimate.value], [at], xerr=bars, fmt="o", color=_BLUE, markerfacecolor=fill, capsize=3)
         axes.axvline(0, color=INK, linewidth=0.8)
-        axes.set_yticks(range(len(shown)), [one.variant for one in shown])
+        axes.set_yticks(range(len(shown)), [shorten(one.variant, _NAME) for one in shown])
         axes.invert_yaxis()
         _scale(axes.xaxis, measure, signed=True)
         axes.grid(axis="x")
@@ -173,6 +190,10 @@ def full_figure(found: Sequence[Full], horizon_s: float, title: str) -> Figure:
             made, "dot: median; blue: its interval; grey: nine of ten runs", "arrow: not full by then" if beyond else ""
         )
         return made
+
+
+def _level(estimate: Estimate) -> str:
+    return f"{100 * estimate.confidence:g} %"
 
 
 def _words(measure: Measure) -> str:

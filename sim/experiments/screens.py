@@ -1,4 +1,4 @@
-"""What many runs say, on a terminal of 100 columns."""
+"""What many runs say, on a terminal: numbers stay whole where it is narrow, and names take several lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sim.experiments.compare import Compared
+from sim.experiments.compare import Compared, Difference
 from sim.experiments.measures import Measure
 from sim.experiments.report import Failure, Runs
 from sim.experiments.sensitivity import Index, MainEffect
@@ -18,16 +18,18 @@ from sim.plots.text import shorten
 from sim.units import counted
 
 _ROWS = 30
+_ENDS = 6
 _FAILURES = 5
-_NAME = 44
-_SHORT = 32
+_WIDE = 0.25
+_NAME = 120
+"""Columns that a name may take, in all its lines."""
 
 
 def grid(*headers: str, left: int = 1) -> Table:
     """A table without lines; the first ``left`` columns hold text, the rest numbers."""
     made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for place, header in enumerate(headers):
-        made.add_column(header, justify="left" if place < left else "right", no_wrap=True)
+        made.add_column(header, justify="left" if place < left else "right", no_wrap=place >= left)
     return made
 
 
@@ -72,13 +74,26 @@ def _alike(estimates: Mapping[str, Estimate]) -> bool:
 
 def _measure_table(runs: Runs, measure: Measure, of: Mapping[str, Estimate], confidence: float) -> RenderableType:
     made = grid(measure.name, "value", f"{confidence:.0%} interval", "runs")
-    for name in runs.variants[:_ROWS]:
+    shown: list[str | None] = list(runs.variants)
+    if len(shown) > _ROWS:
+        ranked = sorted(runs.variants, key=lambda name: _last_if_nan(of[name].value))
+        shown = [*ranked[:_ENDS], None, *ranked[-_ENDS:]]
+    for name in shown:
+        if name is None:
+            made.add_row("…", "", "", "")
+            continue
         one = of[name]
         made.add_row(shorten(name, _NAME), measure.text(one.value), interval(measure, one), str(one.n))
     lines: list[RenderableType] = [made]
     if len(runs.variants) > _ROWS:
-        lines.append(Text(f"… and {len(runs.variants) - _ROWS} more variants, in summary.csv", style="dim"))
+        lines.append(
+            Text(f"the {_ENDS} lowest and highest of {len(runs.variants)}; all are in summary.csv", style="dim")
+        )
     return Group(*lines, Text(f"interval: {methods(of.values())}", style="dim"))
+
+
+def _last_if_nan(value: float) -> tuple[bool, float]:
+    return (math.isnan(value), value)
 
 
 def methods(estimates: Iterable[Estimate]) -> str:
@@ -106,7 +121,7 @@ def effects_screen(effects: Sequence[MainEffect], measure: Measure) -> Renderabl
         for number, level in enumerate(effect.levels):
             name = effect.axis if number == 0 else ""
             difference = measure.text(level.effect.value, signed=True)
-            made.add_row(shorten(name, 24), shorten(level.label, 20), measure.text(level.mean), difference,
+            made.add_row(shorten(name, 40), shorten(level.label, 40), measure.text(level.mean), difference,
                          interval(measure, level.effect, signed=True))  # fmt: skip
     return made
 
@@ -118,6 +133,8 @@ def indices_screen(indices: Sequence[Index]) -> RenderableType:
         made.add_row(
             one.axis, f"{one.first:.2f}", f"± {one.first_half:.2f}", f"{one.total:.2f}", f"± {one.total_half:.2f}"
         )
+    if max(max(one.first_half, one.total_half) for one in indices) > _WIDE:
+        return Group(made, Text("these intervals are wide: take more points, --sample indices:N", style="yellow"))
     return made
 
 
@@ -141,20 +158,29 @@ def _compared(one: Compared) -> Table:
     place = ["place"] if places else []
     made = grid(measure.name, "value", "difference", "interval", "", *place)
     own = [places[one.baseline]] if places else []
-    made.add_row(shorten(one.baseline, _SHORT), measure.text(one.baseline_value), "baseline", "", "", *own)
-    for other in one.differences[:_ROWS]:
+    made.add_row(shorten(one.baseline, _NAME), measure.text(one.baseline_value), "baseline", "", "", *own)
+    for other in _shown(one):
         estimate = other.difference
-        share = f"{other.relative:+.1%}" if math.isfinite(other.relative) else ""
+        share = f"{other.relative:+,.{1 if abs(other.relative) < 1 else 0}%}" if math.isfinite(other.relative) else ""
         made.add_row(
-            shorten(other.variant, _SHORT), measure.text(other.value), measure.text(estimate.value, signed=True),
+            shorten(other.variant, _NAME), measure.text(other.value), measure.text(estimate.value, signed=True),
             interval(measure, estimate, signed=True), share,
             *([places[other.variant]] if places else []), style="" if estimate.excludes(0.0) else "dim",
         )  # fmt: skip
     return made
 
 
+def _shown(one: Compared) -> Sequence[Difference]:
+    """All differences, or where they are many the lowest and the highest."""
+    if len(one.differences) <= _ROWS:
+        return one.differences
+    ranked = sorted(one.differences, key=lambda other: _last_if_nan(other.difference.value))
+    return [*ranked[:_ENDS], *ranked[-_ENDS:]]
+
+
 def _left_out(count: int) -> list[RenderableType]:
-    return [Text(f"… and {count - _ROWS} more variants, in --json", style="dim")] if count > _ROWS else []
+    said = f"the {_ENDS} lowest and highest of {count}; all are in --json"
+    return [Text(said, style="dim")] if count > _ROWS else []
 
 
 def _together(one: Compared) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.experiments.axes import Axis, Value, value_text
+from sim.experiments.axes import Axis, Span, Value, value_text
 from sim.experiments.design import points, problem
 from sim.experiments.experiment import Experiment
 from sim.experiments.extras import need
@@ -46,6 +46,8 @@ class MainEffect:
 
     axis: str
     levels: tuple[Level, ...]
+    span: Span | None = None
+    """The range that the levels are parts of."""
 
     @property
     def range(self) -> float:
@@ -82,7 +84,7 @@ def main_effects(experiment: Experiment, runs: Runs, measure: Measure, confidenc
         groups = _groups(axis, {variant: runs.values_of(variant).get(name) for variant in runs.variants})
         if len(groups) > 1:
             levels = _levels(groups, columns, measure, paired=grid, confidence=confidence)
-            found.append(MainEffect(name, levels))
+            found.append(MainEffect(name, levels, axis.span))
     return sorted(found, key=lambda one: -one.range if np.isfinite(one.range) else 0.0)
 
 

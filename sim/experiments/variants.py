@@ -40,9 +40,9 @@ def short_names(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _parts(path: str) -> list[str]:
-    """``a.b[0].c`` → ``a``, ``.b``, ``[0]``, ``.c``; what is quoted in brackets stays whole."""
-    found = re.findall(r'\["[^"]*"\]|\[[^\]]*\]|\.?[^.\[\]]+', path)
-    return [re.sub(r'^\["(.*)"\]$', r".\1", part) for part in found]
+    """``a.b[0].c`` → ``a``, ``.b``, ``[0]``, ``.c``; of what is quoted in brackets, too, the last word says most."""
+    plain = re.sub(r'\["([^"]*)"\]', r".\1", path)
+    return re.findall(r"\[[^\]]*\]|\.?[^.\[\]]+", plain)
 
 
 def variant_of(values: Mapping[str, Value], names: Mapping[str, str]) -> Variant:

@@ -126,6 +126,15 @@ def test_more_of_the_same_uses_what_is_there(tmp_path: Path) -> None:
     assert _table(tmp_path).equals(_table(tmp_path / "anew"))
 
 
+def test_a_run_that_is_used_again_has_the_name_that_its_variant_has_now(tmp_path: Path) -> None:
+    _run(_sweep(2, replace(AXIS, values=(2,))), tmp_path, Luck())
+    now = _sweep(2, replace(AXIS, values=(2,)), Axis("plan[empty].drain.concurrency", (2,)))  # as it is without saying
+    assert _run(now, tmp_path, Luck()).found == 2
+    assert set(_table(tmp_path)["variant"]) == {"attempts=2 concurrency=2"}
+    assert set(_table(tmp_path)["command"]) == {now.command(now.variants[0], seed_of(1, n)) for n in (1, 2)}
+    assert len(Runs(tmp_path).columns("makespan_s")["attempts=2 concurrency=2"]) == 2
+
+
 def test_runs_of_another_seed_scenario_or_code_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _run(_sweep(2), tmp_path, Luck())
     for other in (replace(_sweep(2), seed=2), _sweep(2, AXIS, Axis("run.seed", (9,))), replace(_sweep(2), warm_up=1.0)):
