@@ -56,6 +56,12 @@ class MigrationPreCheckError(MigrationError):
     text = "Migration pre-check error: {}"
 
 
+class SourceDoesNotAnswer(MigrationPreCheckError):
+    """(name of the source, name of the destination that asked it)"""
+
+    text = "Error while check_can_live_migrate_source from {} to host {}: MessagingTimeout No reply on topic compute"
+
+
 class UnableToMigrateToSelf(NovaException):
     """(uuid of the server, name of its host)"""
 

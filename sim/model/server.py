@@ -32,8 +32,8 @@ class Server:
     """One server. ``host`` is an index into :class:`sim.model.host.Hosts`, None without a host."""
 
     __slots__ = (
-        "actions", "az", "boot_from_volume", "consumer", "deleted", "evacuated_from", "extras", "fault", "flavor",
-        "group", "guest", "held", "host", "image", "launched", "locked_by", "migrations", "name", "old_flavor",
+        "actions", "az", "boot_from_volume", "consumer", "deleted", "extras", "fault", "flavor", "group", "guest",
+        "held", "host", "image", "launched", "left_on", "locked_by", "migrations", "name", "old_flavor",
         "old_vm_state", "power_state", "project", "task_state", "terminated", "user", "uuid", "vm_state",
     )  # fmt: skip
 
@@ -79,8 +79,8 @@ class Server:
         self.launched: float | None = 0.0
         """When it first ran; None for a server that never did."""
         self.terminated: float | None = None
-        self.evacuated_from: tuple[int, ...] = ()
-        """Hosts that still carry its leftovers after an evacuation."""
+        self.left_on: tuple[int, ...] = ()
+        """Hosts that still know a guest of it: it was evacuated, or its move away is not confirmed."""
         self.held: dict[int, Resources] = {}
         """Host → what it holds there; written by placement alone."""
         self.migrations: tuple[MigrationRecord, ...] = ()

@@ -112,6 +112,7 @@ class Cloud(integrated_helpers.ProviderUsageBaseTestCase):
         """A dead host's service starts anew; what ran on its hypervisor is still there."""
         driver = self.computes[host].manager.driver
         WORK.revive(host)
+        WORLD.crashed.discard(host)
         self._service_fixture_count["compute"] -= 1
         with mock.patch("nova.virt.driver.load_compute_driver", return_value=driver):
             self.computes[host] = self.start_service("compute", host=host)

@@ -10,10 +10,11 @@ import dataclasses
 from typing import Any
 
 import eventlet.event
-from nova import exception
+from nova import exception, objects
 from nova.compute import power_state, task_states
 from nova.virt import fake
-from nova_rpc import WORK
+from nova_rpc import WORK, current_host
+from oslo_concurrency import processutils
 from oslo_config import cfg
 
 
@@ -41,16 +42,17 @@ class World:
     slow_limit_s: float = 5.0
     same_host: bool = False
     as_libvirt: bool = False
-    """As libvirt's driver does it: it has a guest to rescue, cannot soft-delete one, and makes no disk smaller."""
+    """As libvirt's driver does it: it has a guest to rescue, cannot soft-delete one, makes no disk smaller, copies no
+    guest that was destroyed, and tells one task more of a snapshot."""
     fails: dict[str, set[str]] = dataclasses.field(default_factory=dict)  # host -> what goes wrong there, always
+    crashed: set[str] = dataclasses.field(default_factory=set)  # hosts without power
     gates: list[Gate] = dataclasses.field(default_factory=list)
 
     def fails_on(self, host: str, what: str) -> bool:
         return what in self.fails.get(host, ())
 
     def pass_gate(self, host: str, call: str) -> None:
-        if host in WORK.dead:
-            WORK.park()
+        WORK.perish()
         ahead = (one for one in self.gates if one.call == call and one.host in (None, host) and one.reached is None)
         gate = next(ahead, None)
         if gate is None:
@@ -64,8 +66,7 @@ class World:
         WORK.end()
         gate.opened.wait()
         WORK.begin()
-        if host in WORK.dead:
-            WORK.park()
+        WORK.perish()
 
     def held(self, call: str) -> bool:
         """Whether one is held."""
@@ -81,12 +82,17 @@ class World:
 WORLD = World()
 
 
+_NoJobError = type("libvirtError", (Exception,), {})
+"""What libvirt says when there is nothing to abort; Nova tells the name of its class alone."""
+
+
 class Driver(fake.FakeDriver):
     """The fake driver, with power states as a hypervisor reports them and with gates."""
 
     def __init__(self, virtapi: Any, read_only: bool = False) -> None:
         self.vcpus, self.memory_mb, self.local_gb = WORLD.sizes[cfg.CONF.host]
         super().__init__(virtapi, read_only)
+        self.jobs: dict[str, str] = {}  # server -> how its live migration is to end
         self.aborted: dict[str, Any] = {}
         if WORLD.same_host:
             self.capabilities = dict(self.capabilities, supports_migrate_to_same_host=True)
@@ -94,6 +100,16 @@ class Driver(fake.FakeDriver):
     def _set_state(self, instance: Any, state: int) -> None:
         if instance.uuid in self.instances:
             self.instances[instance.uuid].state = state
+        elif WORLD.as_libvirt:
+            raise exception.InstanceNotFound(instance_id=instance.uuid)
+
+    def lose_guests(self) -> None:
+        """The host has lost its power; what ran is off when it is back."""
+        for guest in self.instances.values():
+            if guest.state in (power_state.RUNNING, power_state.PAUSED):
+                guest.state = power_state.SHUTDOWN
+        self.jobs.clear()
+        WORLD.crashed.add(self._host)
 
     def pause(self, instance: Any) -> None:
         self._set_state(instance, power_state.PAUSED)
@@ -113,7 +129,27 @@ class Driver(fake.FakeDriver):
         smaller = flavor.root_gb < instance.flavor.root_gb or flavor.ephemeral_gb < instance.flavor.ephemeral_gb
         if WORLD.as_libvirt and smaller:
             raise exception.InstanceFaultRollback(exception.ResizeError(reason="Unable to resize disk down."))
+        there = objects.Migration.get_by_instance_and_status(context, instance.uuid, "migrating").dest_compute
+        if there in WORLD.crashed:
+            reason = "not able to execute ssh command: No route to host"
+            raise exception.InstanceFaultRollback(exception.ResizeError(reason=reason))
+        WORLD.pass_gate(self._host, "migrate_disk_and_power_off")
+        if there in WORLD.crashed:
+            self._set_state(instance, power_state.SHUTDOWN)
+            raise processutils.ProcessExecutionError
         return super().migrate_disk_and_power_off(context, instance, dest, flavor, *args, **kwargs)
+
+    def snapshot(self, context: Any, instance: Any, image_id: Any, update_task_state: Any) -> None:
+        if WORLD.as_libvirt:
+            update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
+        WORLD.pass_gate(self._host, "snapshot")
+        if instance.uuid not in self.instances:
+            raise exception.InstanceNotRunning(instance_id=instance.uuid)
+        if WORLD.as_libvirt:
+            pending = task_states.IMAGE_PENDING_UPLOAD
+            update_task_state(task_state=task_states.IMAGE_UPLOADING, expected_state=pending)
+        else:
+            update_task_state(task_state=task_states.IMAGE_UPLOADING)
 
     def get_available_resource(self, nodename: str) -> Any:
         found = super().get_available_resource(nodename)
@@ -122,7 +158,7 @@ class Driver(fake.FakeDriver):
         return found
 
     def rescue(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
-        if WORLD.as_libvirt:
+        if WORLD.as_libvirt and instance.uuid in self.instances:
             self._set_state(instance, power_state.RUNNING)
 
     def soft_delete(self, instance: Any) -> None:
@@ -156,7 +192,13 @@ class Driver(fake.FakeDriver):
         block_migration: bool = False,
         migrate_data: Any = None,
     ) -> None:
-        outcome = "finished"
+        self.jobs[instance.uuid] = "finished"
+        WORLD.pass_gate(self._host, "live_migration")
+        outcome = self.jobs.pop(instance.uuid)
+        if WORLD.as_libvirt and (instance.uuid not in self.instances or dest in WORLD.crashed):
+            # The guest was destroyed, or nobody takes it: the copy fails.
+            recover_method(context, instance, dest, migrate_data)
+            return
         if WORLD.slow:
             self.aborted[instance.uuid] = waiting = eventlet.event.Event()
             outcome = waiting.wait(timeout=WORLD.slow_limit_s) or "finished"
@@ -171,6 +213,10 @@ class Driver(fake.FakeDriver):
     def live_migration_abort(self, instance: Any) -> None:
         if instance.uuid in self.aborted:
             self.aborted.pop(instance.uuid).send("aborted")
+        elif instance.uuid in self.jobs:
+            self.jobs[instance.uuid] = "aborted"
+        elif WORLD.as_libvirt:
+            raise _NoJobError
 
     def live_migration_force_complete(self, instance: Any) -> None:
         if instance.uuid in self.aborted:
@@ -189,13 +235,10 @@ GATED = (
     "resume",
     "rescue",
     "unrescue",
-    "snapshot",
-    "migrate_disk_and_power_off",
     "finish_migration",
     "finish_revert_migration",
     "confirm_migration",
     "pre_live_migration",
-    "live_migration",
     "post_live_migration_at_destination",
     "check_can_live_migrate_destination",
     "check_can_live_migrate_source",
@@ -217,6 +260,17 @@ for _name in GATED:
     setattr(Driver, _name, _gate(_name))
 
 
+class _OwnConf:
+    """Options as a host's own process has them: many hosts share one here, and the last one's name."""
+
+    def __init__(self, shared: Any) -> None:
+        self._shared = shared
+
+    def __getattr__(self, name: str) -> Any:
+        host = current_host() if name == "host" else None
+        return host or getattr(self._shared, name)
+
+
 def install_failures() -> None:
     """What fails before the driver is asked: the check of a live migration's destination, and prep_resize's claim."""
     from nova.compute import manager, resource_tracker
@@ -234,5 +288,13 @@ def install_failures() -> None:
             raise exception.ComputeResourcesUnavailable(reason=f"resize claim fails on {self.host}")
         return claim(self, *args, **kwargs)
 
+    mapping = manager.ComputeManager._prep_block_device
+
+    def prep_block_device(self: Any, *args: Any, **kwargs: Any) -> Any:
+        WORLD.pass_gate(self.host, "_prep_block_device")
+        return mapping(self, *args, **kwargs)
+
+    manager.CONF = _OwnConf(manager.CONF)
+    manager.ComputeManager._prep_block_device = prep_block_device
     manager.ComputeManager.check_can_live_migrate_destination = check_can_live_migrate_destination
     resource_tracker.ResourceTracker.resize_claim = resize_claim

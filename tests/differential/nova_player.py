@@ -16,6 +16,8 @@ IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
 _NO_HOSTS = ("@conductor", "@scheduler")
 _LATE_S = 30.0
 _MOMENT_S = 2.0
+_REPORTED_S = 15.0
+"""Services that have started anew have told so."""
 _WARM = ("warm1", "warm2")
 NO_SERVER = "00000000-aaaa-bbbb-cccc-000000000000"
 
@@ -40,6 +42,8 @@ class Player:
             WORLD.gates.append(Gate(step["hold"]))
         reply = getattr(self, f"op_{step['op']}")(step)
         settled = WORK.settle(step.get("settle_s", 7200.0)) if step.get("settle", True) else False
+        if WORK.dead and "noticed_s" in step:
+            self.op_wait({"seconds": step["noticed_s"]})
         if step.get("sync", False):
             self._sync()
         row: dict[str, Any] = {"settled": settled, "held": "hold" in step and WORLD.held(step["hold"])}
@@ -167,7 +171,7 @@ class Player:
         virtual_time.CLOCK.now_s += max(0.0, step["seconds"] - _LATE_S)
         eventlet.sleep(min(step["seconds"], _LATE_S))
         hosts = sorted(set(self.cloud.computes) - WORK.dead)
-        for task in ("update_available_resource", "_poll_unconfirmed_resizes"):
+        for task in ("update_available_resource", "_poll_unconfirmed_resizes", "_cleanup_incomplete_migrations"):
             self.cloud.run_periodic(task, hosts)
 
     def op_settle(self, step: dict[str, Any]) -> None:
@@ -184,10 +188,13 @@ class Player:
         host = self._named(step)
         if host is not None:
             WORK.die(host)
+            if step.get("crash"):
+                self.cloud.computes[host].manager.driver.lose_guests()
 
     def op_back(self, _: dict[str, Any]) -> None:
         for host in sorted(set(self.cloud.computes) & WORK.dead):
             self.cloud.return_host(host)
+        eventlet.sleep(_REPORTED_S)
 
 
 def start(spec: dict[str, Any], cloud: Any) -> Player:

@@ -17,9 +17,12 @@ import eventlet.semaphore
 import greenlet
 from oslo_messaging._drivers import base as driver_base
 from oslo_messaging._drivers import impl_fake
-from oslo_messaging.rpc import dispatcher, server
+from oslo_messaging.rpc import client, dispatcher, server
 
 _LOCAL = threading.local()  # green: one set of attributes a green thread
+
+
+_REPLY = 2  # where a message in a queue of the fake transport says whom to answer
 
 
 def current_host() -> str | None:
@@ -33,6 +36,7 @@ class Work:
     def __init__(self) -> None:
         self.count = 0
         self.dead: set[str] = set()
+        self.deaths: dict[str, int] = {}
         self._waiter: greenlet.greenlet | None = None
         self.listeners: list[Any] = []
         self.watch_call: Callable[[str, str], None] = lambda *_: None
@@ -77,25 +81,35 @@ class Work:
             eventlet.hubs.get_hub().switch()
 
     def die(self, host: str) -> None:
-        self.dead.add(host)
+        if host not in self.dead:
+            self.dead.add(host)
+            self.deaths[host] = self.deaths.get(host, 0) + 1
+
+    def perish(self) -> None:
+        """Go no further if this green thread's host has died since its work began."""
+        host = current_host()
+        if host is not None and _LOCAL.deaths != self.deaths.get(host, 0):
+            self.park()
 
     def revive(self, host: str) -> None:
-        """A new service will listen; what the dead one had not read is lost with it."""
+        """A new service will listen. Orders that the dead one had not read are still there; calls have expired."""
         self.dead.discard(host)
         self.listeners = [one for one in self.listeners if host not in one.servers]
         for exchange in impl_fake.FakeExchangeManager._exchanges.values():
             for (_, name), queue in exchange._server_queues.items():
                 if name == host:
-                    queue.clear()
+                    queue[:] = [message for message in queue if message[_REPLY] is None]
+                    for _ in queue:
+                        self.begin()
 
     @contextlib.contextmanager
     def on_host(self, host: str | None) -> Iterator[None]:
-        before = current_host()
-        _LOCAL.host = host
+        before = current_host(), getattr(_LOCAL, "deaths", 0)
+        _LOCAL.host, _LOCAL.deaths = host, self.deaths.get(host or "", 0)
         try:
             yield
         finally:
-            _LOCAL.host = before
+            _LOCAL.host, _LOCAL.deaths = before
 
 
 WORK = Work()
@@ -203,13 +217,33 @@ def _spawn_on(original: Callable[..., Any], executors: dict[tuple[Any, str | Non
     return spawn_on
 
 
+def _call(original: Callable[..., Any]) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return original(self, *args, **kwargs)
+        finally:
+            WORK.perish()
+
+    return call
+
+
+def _synchronized(original: Callable[..., Any]) -> Callable[..., Any]:
+    def synchronized(name: str, *args: Any, **kwargs: Any) -> Any:
+        return original(f"{current_host()}:{name}", *args, **kwargs)
+
+    return synchronized
+
+
 def install() -> None:
-    """Patch the transport, the RPC server and Nova's thread pools. Once a process."""
+    """Patch the transport, the RPC server, Nova's thread pools and its locks (a process's own). Once a process."""
     impl_fake.FakeListener = InstantListener
     impl_fake.FakeExchange.deliver_message = _deliver(impl_fake.FakeExchange.deliver_message)
     server.RPCServer._process_incoming = _process(server.RPCServer._process_incoming)
+    client._BaseCallContext.call = _call(client._BaseCallContext.call)
     dispatcher.RPCDispatcher._do_dispatch = _dispatch(dispatcher.RPCDispatcher._do_dispatch)
 
-    from nova import thread_pool_factory
+    from nova import thread_pool_factory, utils
+
+    utils.synchronized = _synchronized(utils.synchronized)
 
     thread_pool_factory.spawn_on = _spawn_on(thread_pool_factory.spawn_on, {}, thread_pool_factory.FACTORY)

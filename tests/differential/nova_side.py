@@ -6,10 +6,11 @@ import re
 from typing import Any
 
 from tests.differential.nova_process import RealNova
-from tests.differential.sequences import Sequence
+from tests.differential.sequences import DEAD_S, Sequence, in_the_midst
 from tests.differential.stages import FLAVORS, Stage, Step
 
 Row = dict[str, Any]
+_NUMBER = re.compile(r"instance-[0-9a-f]{8}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 _DURING_S = 5.0
@@ -34,8 +35,10 @@ def setting(stage: Stage) -> tuple[dict[str, Any], list[Step]]:
 def told(step: Step) -> Step:
     """A step in the words of real Nova's player."""
     step = {**step, "sync": True}
-    if step.get("during") or "hold" in step:
+    if in_the_midst(step):
         step["settle_s"] = _DURING_S
+    elif step["op"] != "dead":
+        step["noticed_s"] = DEAD_S
     if step["op"] != "request":
         return step
     paths = {
@@ -104,6 +107,7 @@ def _place(event: Row) -> str:
 def _masked(value: Any, names: dict[str, str]) -> Any:
     """Servers by their names in all texts, other uuids hidden."""
     if isinstance(value, str):
+        value = _NUMBER.sub("instance-NUMBER", value)
         return _UUID.sub(lambda found: names.get(found.group(), "UUID"), value)
     if isinstance(value, list):
         return [_masked(one, names) for one in value]

@@ -12,10 +12,11 @@ from sim.scenario.spec import Scenario
 from sim.scenario.timings import Timings
 from tests.differential.asks import minor
 from tests.differential.compare import told
-from tests.differential.sequences import HOLDS, Sequence
+from tests.differential.sequences import DEAD_S, HOLDS, Sequence, in_the_midst
 from tests.differential.stages import FLAVORS, IMAGE, Stage, Step
 
 Row = dict[str, Any]
+_NUMBER = re.compile(r"instance-[0-9a-f]{8}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _REMOTE = re.compile(r"<class 'nova\.exception_Remote\.(\w+)_Remote'>")
 """An error that came over the wire has another class than one that was raised in the same process, as on that side."""
@@ -27,6 +28,7 @@ _ROLES = {
 }  # fmt: skip
 _AT_ONCE_S, _STAGE_S, _SLOW_S = 0.001, 1.0, 1000.0
 """How long the services take, a stage on a host, and a stage that is held."""
+_REPORTED_S = 15.0
 _DURING_S = 40.0
 """How long what comes in the midst of a held stage may take."""
 _AT_ONCE = (
@@ -37,24 +39,24 @@ _OPTIONS = {"DEFAULT.sync_power_state_interval": -1, "oslo_policy.enforce_new_de
 
 
 def _timings(slow: set[str]) -> dict[str, Any]:
+    """Every stage is as quick as every other, but for the ``slow`` ones."""
     stages = [name for name, field in Timings.model_fields.items() if field.annotation is Dist]
     lasting = dict.fromkeys(stages, _STAGE_S) | dict.fromkeys(_AT_ONCE, _AT_ONCE_S) | dict.fromkeys(slow, _SLOW_S)
     told = {name: {"constant": f"{seconds} s"} for name, seconds in lasting.items()}
     return {"source": "none", "fit_error": "only order matters", **told}
 
 
-def _held(sequence: Sequence) -> set[str]:
-    """Timings of the stages that the sequence holds."""
-    held = set()
-    for step in sequence.steps:
-        if "hold" in step:
-            kind = step["op"] if step["op"] == "create" else told(step)
-            held.add(HOLDS[kind if kind != "DELETE" else "delete"][step["hold"]])
-    return held | ({"reboot_soft"} if "reboot_hard" in held else set())
+def _held(step: Step) -> set[str]:
+    """Timings of the stage that the step is held in."""
+    if "hold" not in step:
+        return set()
+    kind = step["op"] if step["op"] == "create" else told(step)
+    stage = HOLDS[kind if kind != "DELETE" else "delete"][step["hold"]]
+    return {"reboot_soft", "reboot_hard"} if stage == "reboot_hard" else {stage}
 
 
-def scenario_of(stage: Stage, slow: set[str]) -> dict[str, Any]:
-    """The stage as a scenario, without its first servers: those are asked for. ``slow``: timings that last."""
+def scenario_of(stage: Stage) -> dict[str, Any]:
+    """The stage as a scenario, without its first servers: those are asked for."""
     return {
         "name": "differential",
         "cloud": {
@@ -71,7 +73,7 @@ def scenario_of(stage: Stage, slow: set[str]) -> dict[str, Any]:
             ],
             "images": [{"name": IMAGE, "size": "20 MB"}],
             "server_groups": [{"name": name, "policy": policy} for name, policy in stage["groups"].items()],
-            "timings": _timings(slow),
+            "timings": _timings(set()),
             "nova": {"options": _OPTIONS | stage["options"]},
         },
     }  # fmt: skip
@@ -85,7 +87,7 @@ class OurSide:
 
         ``nova``: real Nova's rows. Where it held an operation, this side stops once it shows the same, if it does.
         """
-        player = _Player(sequence.stage, _held(sequence))
+        player = _Player(sequence.stage)
         for step in sequence.stage["servers"]:
             player.do(step, None)
         rows = [player.row(None)]
@@ -97,22 +99,38 @@ class OurSide:
 
 
 class _Player:
-    def __init__(self, stage: Stage, slow: set[str]) -> None:
-        self.session = Session(Scenario.model_validate(scenario_of(stage, slow)), seed=1)
+    def __init__(self, stage: Stage) -> None:
+        self.session = Session(Scenario.model_validate(scenario_of(stage)), seed=1)
         self.servers: list[str] = []
         """Names of the servers whose creation was granted."""
         self.dead: list[str] = []
 
     def do(self, step: Step, wanted: Row | None) -> Row:
         """A step, until all is settled, or until it shows the ``wanted`` row, or has had time enough to."""
+        if "hold" in step:
+            self._last(_held(step))
         answer: ApiAnswer | None = getattr(self, f"_{step['op']}")(step)
         if wanted is None:
             self.session.settle()
+            self._notice(step)
+            self._last(set())
             return self.row(answer)
         until = self.session.now + (_DURING_S if step.get("during") else _SLOW_S)
         wanted = {key: wanted[key] for key in ("answer", "servers")}
         self.session.run_until_seen(lambda: self.session.now >= until or self.row(answer) == wanted)
+        self._last(set())
         return self.row(answer)
+
+    def _last(self, stages: set[str]) -> None:
+        """What begins from now on lasts long in these stages."""
+        self.session._simulation.cloud.timings = Timings.model_validate(_timings(stages))
+
+    def _notice(self, step: Step) -> None:
+        """Time enough passes for deaths to be noticed, or returns."""
+        if step["op"] == "back":
+            self.session.run_for(_REPORTED_S)
+        elif self.dead and step["op"] != "dead" and not in_the_midst(step):
+            self.session.run_for(DEAD_S)
 
     def _create(self, step: Step) -> ApiAnswer:
         version = step["microversion"]
@@ -158,7 +176,7 @@ class _Player:
     def _dead(self, step: Step) -> None:
         host = self._named(step)
         if host is not None and host not in self.dead:
-            self.session.fail(host, "hang")
+            self.session.fail(host, "crash" if step.get("crash") else "hang")
             self.dead.append(host)
 
     def _back(self, _: Step) -> None:
@@ -215,6 +233,7 @@ def _sorted(held: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
 def _masked(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, str):
         value = _REMOTE.sub(r"<class 'nova.exception.\1'>", value)
+        value = _NUMBER.sub("instance-NUMBER", value)
         return _UUID.sub(lambda found: names.get(found.group(), "UUID"), value)
     if isinstance(value, list | tuple):
         return [_masked(one, names) for one in value]

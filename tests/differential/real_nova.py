@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gc
 import json
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -22,6 +23,7 @@ import green  # before all else of Nova
 import nova_player
 
 os = green.os
+LIMIT_S = 60
 KEPT = 12  # forks kept waiting with a cloud or a prefix
 _ENDS: set[int] = set()  # this process's ends of pipes to its forks; a sibling that held one would keep it from closing
 
@@ -110,11 +112,22 @@ def _below(keeper: Keeper, request: dict[str, Any]) -> dict[str, Any]:
         first, *rest = request["prefix"]
         fork = keeper.get(first, lambda: _prepare_prefix(player, first))
         return fork.ask({**request, "prefix": rest})
-    leaf = Fork(lambda: player, lambda state, inner: {"rows": [state.play(step) for step in inner["steps"]]})
+    leaf = Fork(lambda: player, _play)
     try:
         return leaf.ask(request)
     finally:
         leaf.close()
+
+
+def _play(player: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """Play the steps. What takes this long will never end; nobody shall wait for it."""
+
+    def give_up(*_: Any) -> None:
+        raise TimeoutError(f"no answer within {LIMIT_S} s")
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(LIMIT_S)
+    return {"rows": [player.play(step) for step in request["steps"]]}
 
 
 def _prepare_prefix(player: Any, steps: list[dict[str, Any]]) -> Any:

@@ -5,10 +5,13 @@ Steps are plain dictionaries that either side plays:
 - ``create``: ``name``, ``flavor``, ``host``, ``group``
 - ``request``: ``server``, and ``body``; or ``method``; ``of`` "migration" asks it of the server's last migration
 - ``service``: ``disabled`` or ``forced_down`` of ``host``, or of the host that the server ``host_of`` is on
-- ``dead``: that host falls silent, its guests run; ``back``: all silent hosts are back
+- ``dead``: that host falls silent, its guests run, unless it is a ``crash``; ``back``: all silent hosts are back
 - ``wait``: ``seconds`` pass, and every living host does its periodic tasks
+- ``open``: what was held goes on
 - ``hold`` in a create or request: the first such driver call is held where it is, until ``open``; steps marked
   ``during`` come between, in the midst of the operation
+
+After a step that is not in the midst of another, time passes until every dead host is known to be dead.
 """
 
 from __future__ import annotations
@@ -43,19 +46,20 @@ _KINDS: dict[str, float] = {
 }  # fmt: skip
 _ALWAYS = ("migrate", "os-migrateLive", "evacuate")
 HOLDS: dict[str, dict[str, str]] = {
-    "os-migrateLive": {"check_can_live_migrate_destination": "pre_check", "pre_live_migration": "pre_live_migration",
+    "os-migrateLive": {"check_can_live_migrate_source": "pre_check", "pre_live_migration": "pre_live_migration",
                        "live_migration": "live_start"},
     "migrate": {"migrate_disk_and_power_off": "resize_disk", "finish_migration": "finish_resize"},
     "resize": {"migrate_disk_and_power_off": "resize_disk", "finish_migration": "finish_resize"},
     "confirmResize": {"confirm_migration": "confirm"},
     "revertResize": {"destroy": "revert_dest", "finish_revert_migration": "revert_source"},
-    "evacuate": {"spawn": "rebuild"}, "create": {"spawn": "spawn"}, "unshelve": {"spawn": "unshelve"},
+    "evacuate": {"_prep_block_device": "rebuild", "spawn": "rebuild", "power_off": "stop"},
+    "create": {"spawn": "spawn"}, "unshelve": {"spawn": "unshelve"},
     "os-stop": {"power_off": "stop"}, "os-start": {"power_on": "start"}, "reboot": {"reboot": "reboot_hard"},
     "pause": {"pause": "pause"}, "suspend": {"suspend": "suspend"}, "rescue": {"rescue": "rescue"},
     "createImage": {"snapshot": "snapshot"}, "shelve": {"snapshot": "shelve"}, "delete": {"destroy": "delete"},
 }  # fmt: skip
 """Kind of step → driver calls of it that may be held → which of the simulator's timings lasts meanwhile."""
-_BEFORE: dict[str, tuple[str, ...]] = {
+BEFORE: dict[str, tuple[str, ...]] = {
     "confirmResize": ("migrate",), "revertResize": ("resize",), "evacuate": ("down",), "unshelve": ("shelve",),
     "os-start": ("os-stop",),
 }  # fmt: skip
@@ -80,6 +84,11 @@ class Sequence(NamedTuple):
 
     stage: Stage
     steps: list[Step]
+
+
+def in_the_midst(step: Step) -> bool:
+    """Whether an operation is held during or after the step."""
+    return bool(step.get("during")) or "hold" in step
 
 
 def draw_sequence(seed: int) -> Sequence:
@@ -113,7 +122,7 @@ class _Author:
         if self.hold is not None:
             kind, call = self.hold
             whom = self._whom(kind)
-            for before in _BEFORE.get(kind, ()):
+            for before in BEFORE.get(kind, ()):
                 steps += self._steps(before, whom)
             steps += self._held(self._steps(kind, whom), call)
         for _ in range(self.draw.whole(2, 9)):
@@ -135,7 +144,9 @@ class _Author:
         for _ in range(self.draw.whole(1, 3)):
             what = self.draw.weighted(_DURING)
             whom = self._whom(what) if server not in self.servers or self.draw.chance(0.3) else server
-            held += [step | {"during": True} for step in self._steps(what, whom)[:1]]
+            for step in self._steps(what, whom)[:1]:
+                # A service that comes to itself again would go on with what it did; on the other side it cannot.
+                held.append(step | {"during": True} | ({"crash": True} if step["op"] == "dead" else {}))
         return [*held, {"op": "open"}]
 
     def _next(self, last: tuple[str, str] | None) -> tuple[str, str]:
@@ -182,7 +193,7 @@ class _Author:
             return [{"op": "service", "disabled": kind == "disable", **where}]
         if kind == "down" and self.silent:
             self.dead = True
-            return [{"op": "dead", **where}, *self._later()]
+            return [{"op": "dead", "crash": self.draw.chance(0.5), **where}, *self._later()]
         if kind == "back" and self.dead:
             self.dead = False
             return [{"op": "back"}]

@@ -169,16 +169,13 @@ def test_force_delete_does_not_wait() -> None:
 # --- what is left of moves --------------------------------------------------------------------------------------------
 
 
-def test_a_migration_in_error_of_a_deleted_server_is_called_failed() -> None:
-    """_cleanup_incomplete_migrations, every five minutes on the hosts that the server is not on."""
+def test_a_migration_in_error_of_a_deleted_server_stays_so() -> None:
+    """_cleanup_incomplete_migrations looks for it in vain: Nova deletes a server's migrations with its row."""
     session = cloud()
     session.request("vm1", {"os-migrateLive": {"host": None, "block_migration": "auto"}}, microversion="2.90")
     until(session, "vm1", "migrating")
     delete(session)
     assert [move.status for move in session.migrations("vm1")] == ["error"]
-    ended = session.now
-    session.run_for(310)
-    (move,) = session.migrations("vm1")
-    assert move.status == "failed"
-    assert ended < move.updated_s <= ended + 300
+    session.run_for(1000)
+    assert [move.status for move in session.migrations("vm1")] == ["error"]
     lawful(session)

@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING
 
 from sim.model import states
 from sim.model.compute.orders import Order, Steps, periodic_context
-from sim.model.compute.periodic import Periodic, spacing
+from sim.model.compute.periodic import Periodic
 from sim.model.context import Context
 from sim.model.host import UP
-from sim.model.migration_record import MigrationRecord
 from sim.model.server import Server
 
 if TYPE_CHECKING:
     from sim.model.cloud import Cloud
-
-_SETTLED = frozenset({"completed", "confirmed", "reverted", "cancelled", "failed", "done"})
-"""Status of migrations that are over and need no cleaning up; one in error does."""
 
 
 class Deleting:
@@ -27,7 +23,6 @@ class Deleting:
         self.cloud = cloud
         self._reclaim_s = int(cloud.options["DEFAULT.reclaim_instance_interval"])
         self._reclaims = Periodic(cloud, "reclaim")
-        self._clean_ups = Periodic(cloud, "incomplete", spacing(int(cloud.options["DEFAULT.instance_delete_interval"])))
         self._soft_deleted: dict[str, float] = {}
         """Servers that wait to be reclaimed → when their users deleted them."""
 
@@ -71,11 +66,8 @@ class Deleting:
         self._soft_deleted.pop(server.name, None)
         if server.group is not None and server.name in cloud.groups[server.group].members:
             cloud.groups[server.group].members.remove(server.name)
-        unsettled = [move for move in server.migrations if move.status not in _SETTLED]
         cloud.db.delete_server(server, request)
         cloud.compute.live_migration.guest_gone(server)
-        for migration in unsettled:
-            self._clean_up(migration, server.host)
 
     # --- for now ------------------------------------------------------------------------------------------------------
 
@@ -132,18 +124,3 @@ class Deleting:
         order = Order(self.cloud, periodic_context(server), server, None)
         if (yield from order.arrive()):
             yield from self._terminate(order)
-
-    def _clean_up(self, migration: MigrationRecord, last_host: int | None) -> None:
-        """_cleanup_incomplete_migrations of the other host will find the migration in error, and call it failed."""
-        now = self.cloud.env.now
-        others = [host for host in (migration.source, migration.dest) if host is not None and host != last_host]
-        due, host = min(((self._clean_ups.next_run(other, now), other) for other in others), default=(math.inf, 0))
-        if due < math.inf:
-            self.cloud.env.process(self._cleaned_up(migration, last_host, host, due))
-
-    def _cleaned_up(self, migration: MigrationRecord, last_host: int | None, host: int, due: float) -> Steps:
-        yield self.cloud.env.timeout(due - self.cloud.env.now)
-        if migration.status == "error" and self.cloud.hosts.power[host] == UP:
-            self.cloud.db.save_migration(migration, "failed")
-        elif migration.status not in _SETTLED:
-            self._clean_up(migration, last_host)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sim.kernel.pool import Pool
 from sim.model.compute.live_limits import LiveLimits, local_disk_b
 from sim.model.compute.live_work import MONITOR_S, LiveWork, SourceDiedError, Steps
+from sim.model.compute.orders import periodic_context
 from sim.model.context import Context
 from sim.model.exceptions import InvalidMigrationState, NoActiveMigrationForInstance, NovaException
 from sim.model.host import UP
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from sim.model.action import ActionEvent
     from sim.model.cloud import Cloud
 
-_NO_JOB = "Requested operation is not valid: no job is active on the domain"
+_NO_JOB = "libvirtError"
+"""Of an error that is not its own Nova tells the class alone."""
 
 
 class LiveMigrations:
@@ -92,9 +94,16 @@ class LiveMigrations:
                 continue
             for migration in reversed(server.migrations):
                 if migration.status == "running" and migration.type == "live-migration":
-                    db.save_migration(migration, "error")
+                    self._abort_lost(server, migration)
                     break
             db.save(server, request, task_state=None)
+
+    def _abort_lost(self, server: Server, migration: MigrationRecord) -> None:
+        """nova-compute aborts what it finds running, and libvirt knows of no such job any more."""
+        ctx = periodic_context(server)
+        event = self._event(ctx, server, migration, "compute_live_migration_abort")
+        self._fail(ctx, server, event, _NO_JOB, 500)
+        self.cloud.db.save_migration(migration, "error")
 
     def abort(self, ctx: Context, server: Server, migration: MigrationRecord) -> Steps:
         """``live_migration_abort`` on the source."""
@@ -124,11 +133,13 @@ class LiveMigrations:
         yield from self._reach(migration)
         event = self._event(ctx, server, migration, "compute_live_migration_force_complete")
         work = migration.work
-        if not isinstance(work, LiveWork) or work.copy is None or work.stage != "copying":
+        if not isinstance(work, LiveWork) or work.stage not in {"starting", "copying"}:
             error: NovaException = NoActiveMigrationForInstance(server.uuid)
             self._fail(ctx, server, event, str(error), error.code)
             return
         self.cloud.db.finish_event(server, ctx.request, event)
+        while work.stage == "starting":
+            yield self.cloud.env.timeout(MONITOR_S)
         since = self.cloud.env.now - work.began
         yield self.cloud.env.timeout(math.ceil(since / MONITOR_S) * MONITOR_S - since)
         if work.stage == "copying":

@@ -123,10 +123,10 @@ class LiveWork:
             error = "MessagingTimeout"
         else:
             error = self._unfit(name)
-        if hosts_differ(cloud, self.source, self.boot):
-            yield from self._check_source()
         if event is not None and answered:
             db.finish_event(server, request, event, error)
+        if hosts_differ(cloud, self.source, self.boot):
+            yield from self._check_source()
         if error is None:
             return True
         db.save_migration(self.migration, "error")

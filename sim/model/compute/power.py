@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sim.model import states
 from sim.model.compute.orders import Order, Steps, Tasks
 from sim.model.context import Context
+from sim.model.exceptions import InstanceNotFound
 from sim.model.server import Server
 from sim.scenario.distribution import Dist
 
@@ -34,6 +35,9 @@ class Power:
             return
         try:
             if not (yield from order.lock()):
+                return
+            if _unmade(server):
+                order.fail(InstanceNotFound(server.uuid))
                 return
             uptime, timings = self.cloud.compute.uptime, self.cloud.timings
             expected: Tasks = ("powering-off", None) if uptime.off(server) else ("powering-off",)
@@ -134,5 +138,15 @@ class Power:
     ) -> Steps:  # fmt: skip
         """One call of the hypervisor, without the server's lock."""
         order = Order(self.cloud, ctx, server, f"compute_{name}_instance")
-        if (yield from order.arrive()) and (yield from order.spend(dist, name)):
+        if not (yield from order.arrive()):
+            return
+        if _unmade(server):
+            order.fail(InstanceNotFound(server.uuid))
+        elif (yield from order.spend(dist, name)):
             order.finish((task,), task_state=None, **after)
+
+
+def _unmade(server: Server) -> bool:
+    """Whether the hypervisor has no such guest yet: the server is this host's, but its disks are still on their way."""
+    last = server.migrations[-1] if server.migrations else None
+    return last is not None and last.status == "post-migrating" and last.dest == server.host

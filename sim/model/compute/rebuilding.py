@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Collection, Generator
 from typing import TYPE_CHECKING, Any
 
 from simpy.events import Event
 
 from sim.eventlog import records
 from sim.model import states
+from sim.model.compute.orders import DELETING
 from sim.model.context import Context
 from sim.model.exceptions import (
     BuildAbortException,
     ComputeResourcesUnavailable,
+    InstanceFaultRollback,
+    InstanceNotFound,
     InvalidSharedStorage,
     MigrationError,
     NovaException,
+    UnexpectedTaskState,
 )
 from sim.model.host import CRASHED, CUT_OFF, REBOOTING, UP
 from sim.model.migration_record import MigrationRecord
@@ -23,11 +27,10 @@ from sim.model.numa import NO_ROOM
 from sim.model.server import Server
 
 if TYPE_CHECKING:
+    from sim.model.action import ActionEvent
     from sim.model.cloud import Cloud
 
 Steps = Generator[Event, Any, None]
-Attempt = Callable[[Server, int], None]
-"""Something tried for a server on a host; raises NovaException."""
 _UNDER_WAY = ("accepted", "pre-migrating", "done")
 _STILL = frozenset({CRASHED, REBOOTING, CUT_OFF})
 """Power states of a host whose guests serve nobody."""
@@ -70,16 +73,20 @@ class Rebuilding:
         for server, migration in last.items():
             if not server.deleted and host in server.held and server.host != host:
                 cloud.placement.release(server, host)
-            server.evacuated_from = tuple(other for other in server.evacuated_from if other != host)
+            server.left_on = tuple(other for other in server.left_on if other != host)
             cloud.db.save_migration(migration, "completed")
         return last
+
+
+class _OverError(Exception):
+    """There is nobody to go on: the host has died, or the server was deleted."""
 
 
 class _Rebuild:
     """One evacuated server on its way to ``dest``; what it is to be in the end is ``target``, a vm_state."""
 
     __slots__ = ("boot", "cloud", "ctx", "dest", "event", "has_image", "migration", "on_shared", "ran", "server",
-                 "target")  # fmt: skip
+                 "target", "unsaved")  # fmt: skip
 
     def __init__(
         self, cloud: Cloud, ctx: Context, migration: MigrationRecord, dest: int, target: str, on_shared: bool | None
@@ -90,62 +97,83 @@ class _Rebuild:
         self.ran = self.server.power_state == states.RUNNING
         self.has_image = True
         self.boot = cloud.hosts.crashes[dest]
+        self.unsaved: dict[str, Any] = {}
+        """What could not be saved; as in Nova, it is saved with the error."""
         self.event = cloud.db.start_event(self.server, ctx.request, "compute_rebuild_instance", cloud.hosts.names[dest])
 
     def run(self) -> Steps:
         """Every stage; ends early, without a word, when the destination dies."""
-        cloud, db, server, request, dest = self.cloud, self.cloud.db, self.server, self.ctx.request, self.dest
-        if self._failed(self._claim):
+        try:
+            yield from self._rebuild()
+            if self.target == "stopped":
+                yield from self._stop()
+        except _OverError:
             return
-        db.save_migration(self.migration, "pre-migrating", dest)
-        if not (yield from self._alive()):
-            return
-        if self._failed(cloud.group_check.check) or self._failed(self._check_storage):
-            return
-        db.save(server, request, power_state=states.NOSTATE)
+        except InstanceFaultRollback as error:
+            self._fail(error.inner)
+        except NovaException as error:
+            self._fail(error, **self.unsaved | {"vm_state": "error"})
+        else:
+            self._moved()
+
+    def _rebuild(self) -> Steps:
+        cloud, server, dest = self.cloud, self.server, self.dest
+        self._claim()
+        cloud.db.save_migration(self.migration, "pre-migrating", dest)
+        yield from self._alive()
+        cloud.group_check.check(server, dest)
+        self._check_absent()
+        self._check_storage()
+        self._save("rebuilding", power_state=states.NOSTATE, task_state="rebuilding")
         began = cloud.env.now
         duration = cloud.streams.draw(cloud.timings.rebuild, "rebuild", server.name) * cloud.hosts.slow[dest]
-        db.save(server, request, task_state="rebuild_block_device_mapping")
+        self._save("rebuilding", task_state="rebuild_block_device_mapping")
         yield cloud.env.timeout(_MAPPING * duration)
-        if not (yield from self._alive()):
-            return
-        db.save(server, request, task_state="rebuild_spawning")
+        yield from self._alive()
+        self._save("rebuild_block_device_mapping", task_state="rebuild_spawning")
         if not (cloud.shared_storage or server.boot_from_volume):
-            self.has_image = yield from cloud.images.fetch(dest, server.image, server, request)
+            self.has_image = yield from cloud.images.fetch(dest, server.image, server, self.ctx.request)
         yield cloud.env.timeout((1 - _MAPPING) * duration)
         name = cloud.hosts.names[dest]
-        cloud.log.append(records.Step(cloud.env.now, server.name, request, "rebuild", name, began, "done"))
-        if not (yield from self._alive()) or self._failed(self._spawn):
-            return
-        db.save(server, request, vm_state="active", task_state=None, power_state=states.RUNNING)
-        if self.target == "stopped" and not (yield from self._stop()):
-            return
-        self._moved()
+        cloud.log.append(records.Step(cloud.env.now, server.name, self.ctx.request, "rebuild", name, began, "done"))
+        yield from self._alive()
+        self._spawn()
+        self._save("rebuild_spawning", vm_state="active", task_state=None, power_state=states.RUNNING)
 
-    def _claim(self, server: Server, host: int) -> None:
+    def _claim(self) -> None:
         """The host's own claim, after placement's."""
-        if not self.cloud.placement.granted(server, host):
-            raise BuildAbortException(server.uuid, ComputeResourcesUnavailable(NO_ROOM).message)
+        if not self.cloud.placement.granted(self.server, self.dest):
+            aborted = BuildAbortException(self.server.uuid, ComputeResourcesUnavailable(NO_ROOM).message)
+            raise InstanceFaultRollback(aborted)
 
-    def _spawn(self, _server: Server, host: int) -> None:
+    def _spawn(self) -> None:
         if not self.has_image:
             raise NovaException("GlanceConnectionFailed")
-        if "rebuild" in self.cloud.hosts.fails[host]:
-            raise MigrationError(f"rebuild fails on {self.cloud.hosts.names[host]}")
+        if "rebuild" in self.cloud.hosts.fails[self.dest]:
+            raise MigrationError(f"rebuild fails on {self.cloud.hosts.names[self.dest]}")
 
-    def _stop(self) -> Generator[Event, Any, bool]:
-        """Started, then stopped again: as Nova does it. False if it came to nothing."""
+    def _stop(self) -> Steps:
+        """Started, then stopped again: as Nova does it."""
         cloud, db, server, request = self.cloud, self.cloud.db, self.server, self.ctx.request
         db.save(server, request, task_state="powering-off")
         event = db.start_event(server, request, "compute_stop_instance", cloud.hosts.names[self.dest])
         yield from cloud.stages.host(cloud.timings.stop, "stop", self.dest, server, request)
-        if not (yield from self._alive()):
-            return False
-        db.save(server, request, vm_state="stopped", task_state=None, power_state=states.SHUTDOWN)
+        yield from self._alive(event)
+        try:
+            self._save("powering-off", vm_state="stopped", task_state=None, power_state=states.SHUTDOWN)
+        except NovaException as error:
+            db.fault(server, error.code, error.message)
+            db.finish_event(server, request, event, error.message)
+            raise
         db.finish_event(server, request, event)
-        return True
 
-    def _check_storage(self, _: Server, __: int) -> None:
+    def _check_absent(self) -> None:
+        """The host must not know a guest of that name, as one does that the server has left but not for good."""
+        if self.dest in self.server.left_on:
+            number = 1 + list(self.cloud.db.servers).index(self.server.name)
+            raise NovaException(f"Instance instance-{number:08x} already exists.")
+
+    def _check_storage(self) -> None:
         """Where the disks are must be where the request says that they are, if it says so (before 2.14)."""
         if self.on_shared is not None and self.on_shared != self.cloud.shared_storage:
             raise InvalidSharedStorage()
@@ -160,7 +188,7 @@ class _Rebuild:
         cloud.db.save(server, request, host=self.dest)
         cloud.db.save_migration(self.migration, "done")
         cloud.db.finish_event(server, request, self.event)
-        server.evacuated_from += (source,)
+        server.left_on += (source,)
         if not active:
             return
         since = cloud.hosts.silent_since.get(source) if cloud.hosts.power[source] in _STILL and self.ran else None
@@ -168,31 +196,41 @@ class _Rebuild:
 
     # --- what goes wrong ----------------------------------------------------------------------------------------------
 
-    def _alive(self) -> Generator[Event, Any, bool]:
-        """False when there is nobody or nothing to go on with: the host has died, or the server was deleted."""
+    def _alive(self, event: ActionEvent | None = None) -> Steps:
+        """Wait while the host only hangs. Raises _OverError where there is nobody or nothing to go on with.
+
+        ``event``: of the part that fails when the server was deleted.
+        """
         hosts, dest = self.cloud.hosts, self.dest
         while hosts.crashes[dest] == self.boot and hosts.power[dest] != UP:
             yield self.cloud.failures.when_back(dest)
         if hosts.crashes[dest] != self.boot:
-            return False
-        if self.server.deleted:
+            raise _OverError
+        if self.server.deleted or self.server.task_state in DELETING:
+            if event is not None:
+                self.cloud.db.finish_event(
+                    self.server, self.ctx.request, event, InstanceNotFound(self.server.uuid).message
+                )
             self.cloud.db.save_migration(self.migration, "failed")
             self.cloud.db.finish_event(self.server, self.ctx.request, self.event)
-            return False
-        return True
+            raise _OverError
 
-    def _failed(self, attempt: Attempt) -> bool:
-        """Try it; if the host refuses, the server is in error, still on its old host, and holds nothing here."""
+    def _save(self, expected: str, **changes: Any) -> None:
+        """Change the row. Raises UnexpectedTaskState if somebody else has given it another task."""
+        server = self.server
+        if server.task_state != expected:
+            self.unsaved = changes
+            raise UnexpectedTaskState(server.uuid, {"task_state": [expected]}, {"task_state": server.task_state})
+        self.cloud.db.save(server, self.ctx.request, **changes)
+
+    def _fail(self, error: NovaException, **changes: Any) -> None:
+        """The server is still on its old host, and holds nothing here."""
         cloud, db, server, request = self.cloud, self.cloud.db, self.server, self.ctx.request
-        try:
-            attempt(server, self.dest)
-        except NovaException as error:
-            db.save_migration(self.migration, "failed")
-            if self.dest in server.held and server.host != self.dest:
-                cloud.placement.release(server, self.dest)
-            db.save(server, request, vm_state="error")
-            db.fault(server, error.code, error.message)
-            db.finish_event(server, request, self.event, error.message)
+        db.save_migration(self.migration, "failed")
+        if self.dest in server.held and server.host != self.dest:
+            cloud.placement.release(server, self.dest)
+        db.save(server, request, **changes)
+        db.fault(server, error.code, error.message)
+        db.finish_event(server, request, self.event, error.message)
+        if not isinstance(error, UnexpectedTaskState):
             db.save(server, request, task_state=None)
-            return True
-        return False

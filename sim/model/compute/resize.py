@@ -57,29 +57,35 @@ class Resize:
 
     def confirm(self, ctx: Context, server: Server, migration: MigrationRecord) -> Steps:
         """``confirm_resize``: the source cleans up and gives its share back."""
-        order = Order(self.cloud, ctx, server, "compute_confirm_resize", migration.source)
+        order, asked = Order(self.cloud, ctx, server, "compute_confirm_resize", migration.source), migration.status
         yield from order.deliver()
         order.begin()
         try:
             if (yield from order.lock()):
-                yield from self._confirm(order, migration)
+                yield from self._confirm(order, migration, asked)
         finally:
             order.unlock()
 
-    def _confirm(self, order: Order, migration: MigrationRecord) -> Steps:
+    def _confirm(self, order: Order, migration: MigrationRecord, asked: str) -> Steps:
+        """``asked``: the record's status when the order was given, which is all that nova-compute looks at."""
         cloud, server = self.cloud, order.server
-        if server.deleted or migration.status not in {"finished", "confirming"}:
+        if server.deleted or asked not in {"finished", "confirming"}:
             order.done()
             return
+        if migration.status != asked:
+            # Another order has confirmed it meanwhile, and Nova stumbles over what that one took away.
+            cloud.placement.release_all(migration)
+            self._error_out(order, migration, NovaException("AttributeError"))
+            return
+        vm_state = "stopped" if server.power_state == states.SHUTDOWN else "active"
         if not (yield from order.spend(cloud.timings.confirm, "confirm")):
             return
         cloud.db.save_migration(migration, "confirmed")
-        vm_state = "stopped" if server.power_state == states.SHUTDOWN else "active"
         error = order.conflict(_CONFIRMABLE)
         cloud.placement.release_all(migration)
         if not server.deleted:
             cloud.db.save(server, order.ctx.request, vm_state=vm_state, task_state=None)
-        self._forget(server)
+        self._forget(server, migration)
         if error is None:
             order.done()
         else:
@@ -125,7 +131,7 @@ class Resize:
             if not stopped:
                 cloud.compute.uptime.boots(server, ctx.request)
             error = order.conflict(_REVERTING)
-        self._forget(server)
+        self._forget(server, migration)
         if error is not None:
             self._error_out(order, migration, error)
         elif stopped:
@@ -149,8 +155,9 @@ class Resize:
         order.fail(error, migration, clears_task=clears_task)
 
     @staticmethod
-    def _forget(server: Server) -> None:
+    def _forget(server: Server, migration: MigrationRecord) -> None:
         """Nothing is left to go back to."""
+        server.left_on = tuple(host for host in server.left_on if host != migration.source)
         server.old_flavor = server.old_vm_state = None
 
     # --- hosts --------------------------------------------------------------------------------------------------------

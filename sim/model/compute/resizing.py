@@ -152,6 +152,8 @@ class Mover:
                 return False
             cloud.db.save_migration(migration, "post-migrating")
             server.old_flavor = server.flavor
+            if migration.dest != order.host:
+                server.left_on += (order.host,)
             dirty = {"host": migration.dest, "task_state": "resize_migrated"}
             self._expect(order, "resize_migrating")
         except NovaException as error:

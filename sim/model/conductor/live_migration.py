@@ -22,6 +22,7 @@ from sim.model.exceptions import (
     MigrationPreCheckError,
     NovaException,
     NoValidHost,
+    SourceDoesNotAnswer,
     UnableToMigrateToSelf,
 )
 from sim.model.host import UP
@@ -215,9 +216,12 @@ class LiveMigrationConductor:
         answered = yield from cloud.stages.host(cloud.timings.pre_check, "pre_check", dest, server, request)
         if not answered or here is None or hosts.power[source] != UP:
             yield from cloud.stages.no_answer(began)
-            if answered:
-                db.finish_event(server, request, there, "MessagingTimeout")
-            raise MigrationPreCheckError(f"Timeout while checking if we can live migrate to host: {name}")
+            if not answered:
+                raise MigrationPreCheckError(f"Timeout while checking if we can live migrate to host: {name}")
+            error = SourceDoesNotAnswer(hosts.names[source], name)
+            db.fault(server, error.code, error.message)
+            db.finish_event(server, request, there, error.message)
+            raise error
         db.finish_event(server, request, here)
         if not cloud.placement.granted(server, dest):
             db.finish_event(server, request, there, "MigrationPreCheckError")

@@ -225,12 +225,14 @@ def test_a_live_migration_goes_past_a_host_without_room_on_its_nodes() -> None:
 
 
 def test_an_evacuation_fails_on_such_a_host() -> None:
+    """Nothing was touched before the host's claim: Nova rolls back to what the server was (InstanceFaultRollback)."""
     session = whole(SPLIT[:2], [{"name": "vm", "host": "h1"}])
     session.service("h1", forced_down=True)
     assert session.request("vm", {"evacuate": {}}, microversion="2.90").code == 200
     session.settle()
     server = session.server("vm")
-    assert (server.status, server.host) == ("ERROR", "h1")
+    assert (server.status, server.task_state, server.host) == ("ACTIVE", None, "h1")
+    assert session.actions("vm")[-1].message == "Error"
     assert [migration.status for migration in session.migrations("vm")] == ["failed"]
     assert list(session.allocations("vm")) == ["h1"]
 
