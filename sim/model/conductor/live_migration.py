@@ -218,10 +218,10 @@ class LiveMigrationConductor:
             yield from cloud.stages.no_answer(began)
             if not answered:
                 raise MigrationPreCheckError(f"Timeout while checking if we can live migrate to host: {name}")
-            error = SourceDoesNotAnswer(hosts.names[source], name)
-            db.fault(server, error.code, error.message)
-            db.finish_event(server, request, there, error.message)
-            raise error
+            silent = SourceDoesNotAnswer(hosts.names[source], name)
+            db.fault(server, silent.code, silent.message)
+            db.finish_event(server, request, there, silent.message)
+            raise silent
         db.finish_event(server, request, here)
         if not cloud.placement.granted(server, dest):
             db.finish_event(server, request, there, "MigrationPreCheckError")
