@@ -29,7 +29,8 @@ def grid(*headers: str, left: int = 1) -> Table:
     """A table without lines; the first ``left`` columns hold text, the rest numbers."""
     made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for place, header in enumerate(headers):
-        made.add_column(header, justify="left" if place < left else "right", no_wrap=place >= left)
+        made.add_column(header, justify="left" if place < left else "right", no_wrap=place >= left,
+                        overflow="fold" if place < left else "ellipsis")  # fmt: skip
     return made
 
 

@@ -159,8 +159,9 @@ def _original(path: PathKeys, pruned: Node, places: Mapping[int, PathKeys]) -> P
 
 
 _STAND_INS = {"vcpus": 1, "memory": "1 GiB", "disk": "1 GiB", "dirty": "1 MB/s", "working_set": "1 MiB", "every": "1 h",
-              "repair": "1 h", "set": "enabled", "policy": "affinity"}  # fmt: skip
-"""For required values that are wrong: good enough to look at all else. Nothing is run with them."""
+              "repair": "1 h", "set": "enabled", "policy": "affinity", "lifetime": "1 h", "until": "1000 days",
+              "count": 1, "duration": "1000 days"}  # fmt: skip
+"""For wrong values that must be there: good enough to look at all else. Nothing is run with them."""
 
 
 def _pruned(tree: Node, faults: Sequence[Fault], tainted: set[str]) -> Node:

@@ -27,7 +27,7 @@ def exported(name: str) -> Any:
 
 def folder_of(tmp_path: Path, files: dict[str, Any]) -> Path:
     folder = tmp_path / "export"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_text(content if isinstance(content, str) else json.dumps(content, indent=1))
     return folder
@@ -247,6 +247,37 @@ def test_flavors_by_id_by_old_text_and_by_object(tmp_path: Path) -> None:
         "by-id": "m1.big", "by-text": "m1.big", "by-object": "m1.big", "deleted": "old.tiny"}  # fmt: skip
     tiny = next(flavor for flavor in scenario.cloud.flavors if flavor.name == "old.tiny")
     assert (tiny.vcpus, tiny.memory, tiny.disk) == (2, GIB, 5 * GIB)
+
+
+def test_all_that_files_say_of_a_flavor_counts(tmp_path: Path) -> None:
+    """The list knows a deleted flavor by its id only, `server show` of one server by all of it but the id."""
+    listed = [server("shown"), server("alike")]
+    for row in listed:
+        row.pop("Flavor")
+        row |= {"Flavor Name": "", "Flavor ID": "b7c1"}
+    shown = {
+        "id": listed[0]["ID"],
+        "name": "shown",
+        "flavor": {
+            "original_name": "old.tiny",
+            "vcpus": 2,
+            "ram": 1024,
+            "disk": 5,
+            "ephemeral": 0,
+            "swap": 0,
+            "extra_specs": {},
+        },
+    }
+    for order in ("a", "z"):  # whichever file is read first
+        files = {
+            "m-list.json": listed,
+            f"{order}-show.json": {"servers": [shown]},
+            "h.json": HYPERVISORS,
+            "f.json": FLAVORS,
+        }
+        scenario, _ = imported(folder_of(tmp_path / order, files), tmp_path)
+        assert {name: one.flavor for name, one in servers_of(scenario).items()} == {
+            "shown": "old.tiny", "alike": "old.tiny"}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,20 @@ def test_all_issues_come_at_once(console: Console) -> None:
 
 
 @pytest.mark.parametrize(
+    "wrong",
+    [
+        "every: 3 parsecs, lifetime: 1 h, count: 3", "every: {exponential: 1 h}, lifetime: 1 h, count: 3",
+        "every: 1 min, lifetime: {exponential: 1 h}, count: 3", "every: 1 min, lifetime: {normal: {mean: 1 h}}, count: 3",
+        "every: 1 min, lifetime: 1 h, count: many", "every: 1 min, lifetime: 1 h, until: soon",
+    ],
+)  # fmt: skip
+def test_what_is_there_and_wrong_is_not_called_missing(console: Console, wrong: str) -> None:
+    console.write({"scenario.yaml": GOOD + f"workload:\n  - {{name: users, {wrong}}}\n"})
+    said = console.refuses("check", "scenario.yaml")
+    assert said.splitlines()[-1] == "1 issue", said
+
+
+@pytest.mark.parametrize(
     ("argv", "says"),
     [
         (["check", "nothing.yaml"], ("no such file: nothing.yaml",)),

@@ -62,7 +62,11 @@ class Flavors:
         self.sizes[name] = (vcpus, ram, disk + int(numbers.get("ephemeral") or 0))
 
     def learn(self, row: Row) -> None:
-        """A server of newer microversions brings its flavor with it: others that only name the flavor have it too."""
+        """A server of newer microversions brings its flavor with it: others that only name the flavor have it too.
+
+        Where one file says the flavor's id and another brings the flavor, the id means it wherever else it stands.
+        """
+        ids = [str(value) for value in self._said(row) if not isinstance(value, Mapping)]
         for value in row.values("flavor"):
             if not isinstance(value, Mapping):
                 continue
@@ -74,13 +78,18 @@ class Flavors:
                 swap = value.get("swap")
                 numbers = {**value, "swap": swap if isinstance(swap, int) else 0}
                 self._make(str(name), numbers, as_mapping(value.get("extra_specs") or {}) or {})
+            for one in ids if name in self.made else ():
+                if one not in self.made:
+                    self._by_id.setdefault(one, str(name))
 
     def of(self, row: Row) -> str | None:
         """The name of a server's flavor; None if no export knows how large it is."""
-        value = row.get("flavor")
-        candidates = [row.get("flavor_id"), value]
-        if isinstance(value, Mapping):
-            candidates = [value.get("id"), value.get("original_name") or value.get("name")]
+        candidates: list[Any] = []
+        for value in self._said(row):
+            if isinstance(value, Mapping):
+                candidates += [value.get("id"), value.get("original_name") or value.get("name")]
+            else:
+                candidates.append(value)
         for candidate in candidates:
             if not isinstance(candidate, (str, int)):
                 continue
@@ -93,6 +102,11 @@ class Flavors:
             if bracket and head in self.made:
                 return head
         return None
+
+    @staticmethod
+    def _said(row: Row) -> list[Any]:
+        """All that the exports say of a server's flavor: ids, names, whole flavors."""
+        return [*row.values("flavor_id"), *row.values("flavor")]
 
     def named(self, row: Row) -> str:
         """What the export calls a server's flavor, for messages."""
