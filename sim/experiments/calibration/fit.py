@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 CONFIDENCE = 0.95
 _COLLINEAR = 1e-3
 """Smallest singular value of the scaled columns, of the largest, with which they can still be told apart."""
+_REWEIGHTED = 12
+"""How often errors are weighed anew; each time brings the line nearer by the scatter's variance."""
 _ONE_ROUND = 0.5
 """With r/B above this one more round is not enough, and the model does not hold."""
 
@@ -197,15 +199,22 @@ def _apart(columns: Sequence[Array]) -> bool:
 
 
 def _solved(columns: Sequence[Array], values: Array) -> _Line:
-    """Least squares of relative errors, with Student's intervals."""
+    """Least squares of relative errors, with Student's intervals.
+
+    Errors are relative to what the line says, not to what was measured: small values would else count for more than
+    large ones, and draw the line below the mean (by twice the variance, where scatter is lognormal).
+    """
     design = np.column_stack(columns)
     scale = np.abs(design).max(axis=0)
-    weighted = design / scale / values[:, None]
-    solution, _, _, _ = lstsq(weighted, np.ones_like(values))
-    fitted = design @ (solution / scale)
+    solution, fitted = np.zeros(design.shape[1]), values
+    for _ in range(_REWEIGHTED):
+        weights = np.where(fitted > 0, fitted, values)
+        weighted = design / scale / weights[:, None]
+        solution, _, _, _ = lstsq(weighted, values / weights)
+        fitted = design @ (solution / scale)
     free = len(values) - design.shape[1]
     if free > 0:
-        variance = float(np.sum((fitted / values - 1) ** 2)) / free
+        variance = float(np.sum((values / weights - fitted / weights) ** 2)) / free
         spread = np.sqrt(variance * np.diag(np.linalg.inv(weighted.T @ weighted)))
         half = float(student.ppf((1 + CONFIDENCE) / 2, free)) * spread
     else:
