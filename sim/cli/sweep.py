@@ -77,7 +77,7 @@ def _asked(
     """The experiment of a file and the options, or everything wrong with them."""
     from sim.experiments.axes import parse_axis
     from sim.experiments.design import check_design, parse_design
-    from sim.experiments.experiment import experiment, is_sweep_file, read_sweep
+    from sim.experiments.experiment import axis_issues, experiment, is_sweep_file, read_sweep
     from sim.experiments.measures import USUAL, measures
     from sim.experiments.precision import parse_until
     from sim.scenario.loader import examine
@@ -106,6 +106,7 @@ def _asked(
     if issues:
         if parts.get("design") is not None and None not in axes:
             issues += [one for one in check_design(parts["axes"], parts["design"], "--sample") if one not in issues]
+        issues += [one for one in axis_issues(parts["source"], parts["sets"], parts["axes"]) if one not in issues]
         raise InputError(issues)
     return experiment(**parts), chosen
 
@@ -196,7 +197,8 @@ def _show(
     if runs.about["warm_up_s"]:
         title.append(f", warm-up {format_seconds(runs.about['warm_up_s'])} left out", style="not bold")
     if finished.found:
-        title.append(f"  ({counted(finished.found, 'runs')} were on disk)", style="dim")
+        verb = "was" if finished.found == 1 else "were"
+        title.append(f"  ({counted(finished.found, 'runs')} {verb} on disk)", style="dim")
     screen.print(title)
     screen.print(sweep_screen(runs, measures, confidence))
     effects = main_effects(experiment, runs, measures[0], confidence)

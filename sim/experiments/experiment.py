@@ -30,6 +30,7 @@ from sim.scenario.spec import FileName, Scenario, Seconds, Spec, Whole
 from sim.scenario.tree import Node, path_text
 from sim.scenario.yaml_text import one_line, parse_yaml, read_text
 
+_TRIED = 20
 REPLICATIONS = 10
 """Replications where neither a number nor a precision is asked for."""
 
@@ -119,14 +120,38 @@ def experiment(
 
 def _check_variants(made: Experiment) -> None:
     """Read every variant; what is wrong with several is said once."""
-    issues: dict[Issue, None] = {}
+    issues: list[Issue] = []
     for variant in made.variants:
         try:
             made.scenario(variant)
         except InputError as error:
-            issues.update(dict.fromkeys(error.issues))
+            issues += error.issues
     if issues:
-        raise InputError(list(issues))
+        raise InputError(_once(issues))
+
+
+def axis_issues(source: str | Path, sets: Sequence[str], axes: Sequence[Axis]) -> list[Issue]:
+    """What is wrong with values of axes, each tried alone: where something else is wrong, too, and nothing is run.
+
+    Nothing is said where the scenario itself has mistakes: they are all that could be said.
+    """
+    found: list[Issue] = []
+    try:
+        load(source, sets)
+        for axis in axes:
+            for value in axis.values[:_TRIED] or [axis.at(0.0), axis.at(1.0)]:
+                try:
+                    load(source, (*sets, f"{axis.path}={one_line(value)}"))
+                except InputError as error:
+                    found += error.issues
+    except InputError:
+        return []
+    return _once(found)
+
+
+def _once(issues: Sequence[Issue]) -> list[Issue]:
+    """Of issues that say the same of several values, the first."""
+    return list({(issue.what, issue.right): issue for issue in reversed(issues)}.values())[::-1]
 
 
 def is_sweep_file(path: Path) -> bool:

@@ -49,7 +49,7 @@ def sweep_screen(runs: Runs, measures: Sequence[Measure], confidence: float) -> 
     estimates = [(measure, runs.estimates(measure, confidence)) for measure in measures]
     if len(runs.variants) == 1:
         made = grid("measure", "value", f"{confidence:.0%} interval", "runs", "method")
-        made.columns[4].justify = "left"
+        made.columns[0].no_wrap, made.columns[4].no_wrap, made.columns[4].justify = True, False, "left"
         for measure, of in estimates:
             one = of[runs.variants[0]]
             text = measure.text(one.value)

@@ -94,6 +94,9 @@ def test_everything_wrong_with_a_sweep_is_said_at_once() -> None:
     assert len(found) == 6
     for place in ("--axis a=1..x: ", "--axis b: ", "--sample: ", "--until: ", "--warm-up: ", "--metric: "):
         assert sum(issue.startswith(place) for issue in found) == 1
+    both = issues("sweep", DEADLOCK, "--axis", "plan[empty].drain.atempts=1..3", "--sample", "often")
+    assert len(both) == 2
+    assert "did you mean 'attempts'" in both[1]
     assert not Path("results").exists()
     assert "no such file" in issues("sweep", "nowhere.yaml")[0].lower()
     assert "needs" in issues("sweep", DEADLOCK, "--axis", "run.seed=1,2", "--axis", "run.duration=1 h,2 h,3 h",
