@@ -23,7 +23,7 @@ _SAME = 1e-12
 _FITS = 1 + 1e-6
 """Rounds approach the limit from above without end where QEMU's slices do not cut them."""
 _JUDGED_S = 1.0 + 1e-9
-"""A period is judged when it is longer; slices add up to a second, or to an error of rounding more."""
+"""A period is judged when it is longer than a second, errors of rounding aside."""
 _CHANCES = 50
 """Rounds, and turns of an activity profile, without an end after which there will be none."""
 _DISK, _SCAN, _ROUNDS, _STOPPED, _POSTCOPY, _ENDED = Stage
@@ -32,7 +32,6 @@ _DISK, _SCAN, _ROUNDS, _STOPPED, _POSTCOPY, _ENDED = Stage
 class Rounds:
     """The state of a copy, and what happens to it while its rate stays the same. Cheap to clone, to look ahead."""
 
-    # plain attributes in a dict: copying the dict is the cheapest clone
     def __init__(self, memory: GuestMemory, limits: LiveMigrationLimits, disk_b: float) -> None:
         self.memory, self.limits = memory, limits
         self.elapsed_s = 0.0
@@ -74,7 +73,7 @@ class Rounds:
             self._stop()
 
     def clone(self) -> Rounds:
-        """An independent copy of the state."""
+        """An independent copy of the state; copying the attributes' dict is the cheapest."""
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         return twin
@@ -91,6 +90,9 @@ class Rounds:
         while self.outcome is None:
             deadline = min(end, self._timeout_at())
             if rate_bps <= 0 and self.stage is not _SCAN:
+                if self.stage is _POSTCOPY and self.slowdown < 1:
+                    self._slow(1.0)  # the first page that is missing stops it
+                    break
                 waits = self.held and self.stage is _DISK
                 lost_in = math.inf if waits else max(0.0, self.limits.connection_lost_s - self.stalled_s)
                 deadline = min(deadline, self.elapsed_s + lost_in)
@@ -299,6 +301,9 @@ class Rounds:
 
     def _fetch(self, deadline: float, rate_bps: float) -> None:
         """Post-copy: the rest arrives while the guest runs at the destination and waits for pages."""
+        if self.slowdown == 1:
+            self._slow(fault_slowdown(self.memory, self.limits, self.left_b))
+            return
         floor = FAULT_STEPS[self.fault_step] * self.postcopy_b if self.fault_step < len(FAULT_STEPS) else 0.0
         need = max(0.0, self.left_b - floor) / rate_bps
         if self.elapsed_s + need > deadline:

@@ -333,3 +333,36 @@ def test_looking_more_often_changes_nothing(
     assert watched.bytes_memory == pytest.approx(alone.bytes_memory, rel=1e-6, abs=1.0)
     assert watched.downtime_s == pytest.approx(alone.downtime_s, rel=1e-6, abs=1e-6)
     assert watched.throttle == alone.throttle
+
+
+def test_in_post_copy_without_bandwidth_the_guest_stands_still_until_it_is_back() -> None:
+    """It has run on, slowly; nothing comes for 20 s; then it runs on as slowly as before, until the rest is there."""
+    memory = GuestMemory(8 * GIB, 8 * GIB, 1e6, 4 * GIB)
+    copy = PreCopy(memory, bare(permit_post_copy=True))
+    copy.advance(copy_until(copy, 10.0), GBE)
+    assert copy.force_complete()
+    drive_for(copy, 5.0, GBE)
+    before = copy.slowdown
+    assert 0 < before < 1
+    drive_for(copy, 20.0, 0.0)
+    assert copy.slowdown == 1.0
+    drive_for(copy, 1.0, GBE)
+    assert copy.slowdown == pytest.approx(before, rel=0.1)
+    still = [(after - at) for (at, lost), (after, _) in itertools.pairwise(copy.curve) if lost == 1.0]
+    assert still[-1] == pytest.approx(20.0)
+    drive(copy, GBE)
+    assert copy.outcome == "completed"
+
+
+def copy_until(copy: PreCopy, seconds: float) -> float:
+    """So long, or until the first change."""
+    return min(seconds, copy.next_change(GBE))
+
+
+def drive_for(copy: PreCopy, seconds: float, rate: float) -> None:
+    """So long at that rate."""
+    left = seconds
+    while left > 1e-9 and not copy.finished:
+        span = min(left, copy.next_change(rate))
+        copy.advance(span, rate)
+        left -= span
