@@ -121,7 +121,11 @@ def _typed(tree: Node, issues: list[Issue]) -> Examined:
         except ValidationError as error:
             faults = faults_of(error, pruned, Scenario)
             if round_number == 0:
-                issues.extend(Issue(tree.where(fault.path), fault.what, fault.right) for fault in faults)
+                unread = bool(issues)  # the cloud may stand in a file that could not be read
+                issues.extend(
+                    Issue(tree.where(fault.path), fault.what, fault.right)
+                    for fault in faults if not (unread and fault.path == ("cloud",) and fault.kind == "missing")
+                )  # fmt: skip
             pruned = _pruned(pruned, faults, tainted)
     if scenario is None:
         raise InputError(issues)

@@ -131,6 +131,12 @@ def test_all_issues_come_at_once(console: Console) -> None:
     assert "5 issues" in said
 
 
+@pytest.mark.parametrize("extends", ["scenario.yaml", "nowhere.yaml", "7"])
+def test_a_file_that_cannot_be_extended_is_the_only_mistake(console: Console, extends: str) -> None:
+    console.write({"scenario.yaml": f"extends: {extends}\nplan:\n  - drain: {{hosts: [h-1]}}\n"})
+    assert console.refuses("check", "scenario.yaml").splitlines()[-1] == "1 issue"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
