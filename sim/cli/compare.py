@@ -46,9 +46,15 @@ def compare(
         return
     if baseline is not None or metric:
         raise InputError([Issue("--baseline, --metric", "are of a sweep", "name one sweep folder, or leave them away")])
+    from sim.experiments.store import DESCRIPTION
     from sim.metrics.compare import compare as compared
     from sim.metrics.source import Records
 
+    right = "name it alone to compare its variants; `novasim sweep --keep` keeps the folders of its runs"
+    sweeps = [Issue(str(one), "is a sweep's folder, not a run's", right) for one in (a, b)
+              if (one / DESCRIPTION).is_file()]  # fmt: skip
+    if sweeps:
+        raise InputError(sweeps)
     one, other = Records.open(a), Records.open(b)
     made = compared(one, other)
     if as_json:

@@ -54,6 +54,8 @@ def drain(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Find the shortest (or gentlest) drain that keeps the goals; the frontier; what binds."""
+    from sim.experiments.axes import Axis
+    from sim.experiments.experiment import axis_issues
     from sim.experiments.plans.drain import DrainSearch
     from sim.experiments.plans.goal import parse_goals
     from sim.experiments.plans.knobs import drain_step, knobs, parse_tried
@@ -71,10 +73,18 @@ def drain(
     if issues or scenario is None or number is None:
         raise InputError(issues)
     found = knobs(scenario, number, settings)
+    issues += [
+        Issue(f"--try {knob.name}", one.what, one.right)
+        for knob in found
+        if knob.name in settings
+        for one in axis_issues(source, edits, [Axis(knob.path, knob.values)])
+    ]
+    if issues:
+        raise InputError(issues)
     target = out or Path("results") / f"plan-drain-{base.name}"
     line = RunsLine()
     try:
-        with Store(target) as store, closing(make_executor(workers, dask)) as executor:
+        with closing(make_executor(workers, dask)) as executor, Store(target) as store:
             search = DrainSearch(base, scenario, found, goals, store, executor, minimise=minimize,
                                  replications=replications, budget=budget, on_progress=line.update)  # fmt: skip
             answer = search.run()
@@ -283,7 +293,7 @@ def _measured(made: Any, target: Path, measurement: Any, workers: int | None, da
 
     line = RunsLine()
     try:
-        with Store(target) as store, closing(make_executor(workers, dask)) as executor:
+        with closing(make_executor(workers, dask)) as executor, Store(target) as store:
             driver = Driver(made, store, executor, measurement=measurement, on_progress=line.update)
             finished = driver.run()
     except KeyboardInterrupt:

@@ -131,11 +131,13 @@ def _run(
     from sim.experiments.driver import Driver
     from sim.experiments.report import Runs
     from sim.experiments.store import Store
-    from sim.experiments.warmup import find_warm_up
+    from sim.experiments.warmup import check_durations, find_warm_up
 
     line = RunsLine()
     try:
-        with Store(target) as store, closing(make_executor(workers, dask)) as executor:
+        if experiment.warm_up == "auto":
+            check_durations(experiment)
+        with closing(make_executor(workers, dask)) as executor, Store(target) as store:
             if experiment.warm_up == "auto":
                 found = find_warm_up(experiment, store, executor, line.update)
                 experiment = replace(experiment, warm_up=found)

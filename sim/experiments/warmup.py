@@ -23,6 +23,13 @@ POINTS = 200
 SERIES = ("memory", "moving")
 
 
+def check_durations(experiment: Experiment) -> None:
+    """InputError where a run ends when nothing is under way: it never comes to a steady state."""
+    if any(experiment.scenario(variant).run.duration is None for variant in experiment.variants):
+        right = "add one, like --set 'run.duration=2 d'"
+        raise InputError([Issue("--warm-up auto", "the scenario has no run.duration, so no steady state", right)])
+
+
 def find_warm_up(
     experiment: Experiment, store: Store, executor: Executor, on_progress: Callable[[Progress], None] | None = None
 ) -> float:
@@ -30,9 +37,7 @@ def find_warm_up(
 
     InputError where a run has no fixed duration, or has not come to rest in half of it.
     """
-    if any(experiment.scenario(variant).run.duration is None for variant in experiment.variants):
-        right = "add one, like --set 'run.duration=2 d'"
-        raise InputError([Issue("--warm-up auto", "the scenario has no run.duration, so no steady state", right)])
+    check_durations(experiment)
     pilot = replace(experiment, replications=PILOTS, until=None, warm_up=0.0)
     driver = Driver(pilot, store, executor, measurement=load_over_time, on_progress=on_progress)
     driver.run()

@@ -85,6 +85,7 @@ def test_compare_says_differences_of_a_sweep_and_refuses_what_it_cannot() -> Non
     assert "did you mean 'attempts=3'" in issues("compare", "s", "--baseline", "attempts=33")[0]
     assert "is not a sweep's folder" in issues("compare", ".")[0]
     assert len(issues("compare", "s", "--metric", "x", "--metric", "y")) == 2
+    assert all("is a sweep's folder" in issue for issue in issues("compare", "s", "s"))
     assert "are of a sweep" in issues("compare", "s", "s", "--metric", "makespan")[0]
 
 
@@ -99,6 +100,9 @@ def test_everything_wrong_with_a_sweep_is_said_at_once() -> None:
     assert "did you mean 'attempts'" in both[1]
     assert not Path("results").exists()
     assert "no such file" in issues("sweep", "nowhere.yaml")[0].lower()
+    assert "no run.duration" in issues("sweep", DEADLOCK, "--warm-up", "auto")[0]
+    assert "no scheduler answers" in issues("sweep", DEADLOCK, "--dask", "nowhere")[0]
+    assert not Path("results").exists()
     assert "needs" in issues("sweep", DEADLOCK, "--axis", "run.seed=1,2", "--axis", "run.duration=1 h,2 h,3 h",
                              "--sample", "list")[0]  # fmt: skip
 
@@ -163,6 +167,8 @@ def test_plan_drain_drains_hosts_that_are_named_and_says_all_that_is_wrong() -> 
     lab = SCENARIOS / "teaching_lab_day.yaml"
     found = issues("plan", "drain", lab, "--step", "opening", "--goal", "makespan < 6", "--try", "speed=3")
     assert len(found) == 3
+    tried = issues("plan", "drain", DEADLOCK, "--try", "order=fast,host", "--try", "method=live,hot")
+    assert [issue.partition(":")[0] for issue in tried] == ["--try order", "--try method"]
     assert "name hosts to drain" in issues("plan", "drain", SCENARIOS / "failed_host_evacuation.yaml")[0]
     text = said("plan", "drain", SCENARIOS / "failed_host_evacuation.yaml", "--hosts", "node-2", "-n", 2, "--budget", 9,
                 "--workers", 1)  # fmt: skip
