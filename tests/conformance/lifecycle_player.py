@@ -123,7 +123,7 @@ def _microversion(case: Case) -> str:
     return "2.104" if found == "latest" else str(found)
 
 
-def _body(case: Case, action: str) -> Any:
+def body_of(case: Case, action: str) -> Any:
     """The body that the case's title tells, or the usual one."""
     told = re.search(r"\{.*\}", case["case"])
     if told and "during" not in case["case"]:
@@ -144,11 +144,16 @@ def _ask(session: Session, case: Case, step: Case) -> Any:
     version = _microversion(case)
     if action == "evacuate" and "microversion" not in case:
         version = "2.90"
-    return session.request(NAME, {action: _body(case, action)}, microversion=version)
+    return session.request(NAME, {action: body_of(case, action)}, microversion=version)
 
 
 def _reset_state(session: Session, _: Case, step: Case) -> Any:
-    return session.request(NAME, {"os-resetState": {"state": step["step"].split()[1]}}, microversion="2.90")
+    return session.request(NAME, reset_of(step["step"]), microversion="2.90")
+
+
+def reset_of(step: str) -> Any:
+    """The body of a step such as ``resetState error``."""
+    return {"os-resetState": {"state": step.split()[1]}}
 
 
 def _source_down(_: Session, __: Case, ___: Case) -> Any:

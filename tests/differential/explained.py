@@ -1,7 +1,7 @@
 """Differences that are meant to be, each with its reason. docs/explanation/conformance.md tells them to readers.
 
 Nothing here hides a difference that nobody has looked into: an entry names what was done and what differs, and is
-removed when the difference is. `test_explained.py` keeps the page and this list together.
+removed when the difference is.
 """
 
 from __future__ import annotations

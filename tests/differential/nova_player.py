@@ -13,7 +13,6 @@ from nova_rpc import WORK
 from nova_states import States
 
 IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
-_NO_HOSTS = ("@conductor", "@scheduler")
 _LATE_S = 30.0
 _MOMENT_S = 2.0
 _REPORTED_S = 15.0
@@ -41,14 +40,17 @@ class Player:
         if "hold" in step:
             WORLD.gates.append(Gate(step["hold"]))
         reply = getattr(self, f"op_{step['op']}")(step)
-        settled = WORK.settle(step.get("settle_s", 7200.0)) if step.get("settle", True) else False
-        if WORK.dead and "noticed_s" in step:
-            self.op_wait({"seconds": step["noticed_s"]})
+        midst = "midst_s" in step and bool(WORLD.gates)
+        settled = WORK.settle(step["midst_s"] if midst else step.get("settle_s", 7200.0))
         if step.get("sync", False):
-            self._sync()
+            self._sync(everywhere=step["op"] == "open")
         row: dict[str, Any] = {"settled": settled, "held": "hold" in step and WORLD.held(step["hold"])}
         if "hold" in step and not row["held"]:
             WORLD.open()
+            WORK.settle(7200.0)
+        if WORK.dead and "noticed_s" in step and not WORLD.gates:
+            self._pass(step["noticed_s"])
+            self._periodic("_poll_unconfirmed_resizes")
         if reply is not None:
             row |= {"code": reply.code, "message": reply.message, "fault_name": reply.fault_name}
             if reply.code < 400 and reply.body:
@@ -64,17 +66,18 @@ class Player:
             row["events"] = list(self.observer.events)
         return row
 
-    def _sync(self) -> None:
+    def _sync(self, *, everywhere: bool) -> None:
         """A minute or two pass before the next step, as far as the scheduler is concerned.
 
         Until the hosts' periodic tasks have told it, it does not know what they have counted since; and it keeps its
         own view of a host until a later one is written. The clock moves by seconds only, so that no call fails.
         """
         virtual_time.CLOCK.now_s += _MOMENT_S
-        if any(not call.endswith(_NO_HOSTS) for call in self.observer.calls):
-            hosts = sorted(set(self.cloud.computes) - WORK.dead)
-            self.cloud.run_periodic("update_available_resource", hosts)
-            self.cloud.run_periodic("_sync_scheduler_instance_info", hosts)
+        alive = set(self.cloud.computes) - WORK.dead
+        touched = alive if everywhere else alive & {call.rpartition("@")[2] for call in self.observer.calls}
+        if touched:
+            self.cloud.run_periodic("update_available_resource", sorted(touched))
+            self.cloud.run_periodic("_sync_scheduler_instance_info", sorted(touched))
             WORK.settle(1.0)
         virtual_time.CLOCK.now_s += _MOMENT_S
 
@@ -118,7 +121,7 @@ class Player:
     def op_flavor(self, step: dict[str, Any]) -> Any:
         flavor = {
             "name": step["name"],
-            "id": step["name"],
+            "id": step.get("id", step["name"]),
             "vcpus": step["vcpus"],
             "ram": step["memory_mb"],
             "disk": step["disk_gb"],
@@ -167,11 +170,18 @@ class Player:
 
     def op_wait(self, step: dict[str, Any]) -> None:
         """Time passes; then every living host, in order of name, does its periodic tasks."""
-        # Services report every ten seconds: instead of thousands of reports, one late one each.
-        virtual_time.CLOCK.now_s += max(0.0, step["seconds"] - _LATE_S)
-        eventlet.sleep(min(step["seconds"], _LATE_S))
+        self._pass(step["seconds"])
+        self._periodic("update_available_resource", "_poll_unconfirmed_resizes", "_cleanup_incomplete_migrations")
+
+    @staticmethod
+    def _pass(seconds: float) -> None:
+        """Services report every ten seconds: instead of thousands of reports, one late one each."""
+        virtual_time.CLOCK.now_s += max(0.0, seconds - _LATE_S)
+        eventlet.sleep(min(seconds, _LATE_S))
+
+    def _periodic(self, *tasks: str) -> None:
         hosts = sorted(set(self.cloud.computes) - WORK.dead)
-        for task in ("update_available_resource", "_poll_unconfirmed_resizes", "_cleanup_incomplete_migrations"):
+        for task in tasks:
             self.cloud.run_periodic(task, hosts)
 
     def op_settle(self, step: dict[str, Any]) -> None:

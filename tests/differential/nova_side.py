@@ -36,8 +36,8 @@ def told(step: Step) -> Step:
     """A step in the words of real Nova's player."""
     step = {**step, "sync": True}
     if in_the_midst(step):
-        step["settle_s"] = _DURING_S
-    elif step["op"] != "dead":
+        step["midst_s"] = _DURING_S
+    if step["op"] != "dead":
         step["noticed_s"] = DEAD_S
     if step["op"] != "request":
         return step

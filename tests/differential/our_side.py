@@ -12,7 +12,7 @@ from sim.scenario.spec import Scenario
 from sim.scenario.timings import Timings
 from tests.differential.asks import minor
 from tests.differential.compare import told
-from tests.differential.sequences import DEAD_S, HOLDS, Sequence, in_the_midst
+from tests.differential.sequences import DEAD_S, HOLDS, Sequence
 from tests.differential.stages import FLAVORS, IMAGE, Stage, Step
 
 Row = dict[str, Any]
@@ -28,6 +28,8 @@ _ROLES = {
 }  # fmt: skip
 _AT_ONCE_S, _STAGE_S, _SLOW_S = 0.001, 1.0, 1000.0
 """How long the services take, a stage on a host, and a stage that is held."""
+_HELD_S = 5.5 * _SLOW_S
+"""Long enough to come to where the other side is held, even if hosts that fail in the same stage were tried first."""
 _REPORTED_S = 15.0
 _DURING_S = 40.0
 """How long what comes in the midst of a held stage may take."""
@@ -115,9 +117,10 @@ class _Player:
             self._notice(step)
             self._last(set())
             return self.row(answer)
-        until = self.session.now + (_DURING_S if step.get("during") else _SLOW_S)
+        until = self.session.now + (_DURING_S if step.get("during") else _HELD_S)
         wanted = {key: wanted[key] for key in ("answer", "servers")}
-        self.session.run_until_seen(lambda: self.session.now >= until or self.row(answer) == wanted)
+        clock = self.session._simulation.cloud.env
+        self.session.run_until_seen(lambda: clock.peek() > until or self.row(answer) == wanted)
         self._last(set())
         return self.row(answer)
 
@@ -129,7 +132,7 @@ class _Player:
         """Time enough passes for deaths to be noticed, or returns."""
         if step["op"] == "back":
             self.session.run_for(_REPORTED_S)
-        elif self.dead and step["op"] != "dead" and not in_the_midst(step):
+        elif self.dead and step["op"] != "dead":
             self.session.run_for(DEAD_S)
 
     def _create(self, step: Step) -> ApiAnswer:

@@ -128,7 +128,8 @@ class _Author:
         for _ in range(self.draw.whole(2, 9)):
             kind, whom = self._next(last)
             made = self._steps(kind, whom)
-            if self.hold is not None and kind == self.hold[0] and self.draw.chance(0.7):
+            # To stop a guest that is off already takes no time on the other side.
+            if self.hold is not None and kind == self.hold[0] != "os-stop" and self.draw.chance(0.7):
                 made = self._held(made, self.hold[1])
             steps += made
             last = (kind, whom)

@@ -137,12 +137,12 @@ class _Build:
         self._write(vm_state="active", task_state=None, power_state=states.RUNNING)
         if unwanted:
             raise _GoneError
+        server.launched = cloud.env.now
         if error is not None:
             self._in_error(error)
             self._give_back()
             return
         cloud.compute.uptime.boots(server, order.ctx.request)
-        server.launched = cloud.env.now
         order.done()
         cloud.hosts.build_succeeded(order.host)
 

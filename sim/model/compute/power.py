@@ -148,5 +148,4 @@ class Power:
 
 def _unmade(server: Server) -> bool:
     """Whether the hypervisor has no such guest yet: the server is this host's, but its disks are still on their way."""
-    last = server.migrations[-1] if server.migrations else None
-    return last is not None and last.status == "post-migrating" and last.dest == server.host
+    return any(one.status == "post-migrating" and one.dest == server.host for one in server.migrations)
