@@ -157,6 +157,17 @@ def test_every_mistake_in_knobs_is_said(scenario_file: Path) -> None:
     assert ["'empty'" in str(issues[0]), "--hosts" in str(issues[1])] == [True, True]
 
 
+def test_a_setting_that_is_fixed_is_set(scenario_file: Path, tmp_path: Path) -> None:
+    """The scenario has two workers and moves live: neither may be left as it is."""
+    tried = [*FIXED, "method=cold", "concurrency=1", "order=host", "nova_limit=1"]
+    search = _search(scenario_file, tmp_path / "a", Inline(), tried, replications=3)
+    best = search.run().best
+    assert best.name == "concurrency=1 method=cold"
+    (drain,) = [step.drain for step in search.base.scenario(search.variant(best.point)).plan]
+    assert drain is not None
+    assert (drain.concurrency, drain.method) == (1, "cold")
+
+
 # --- the search -------------------------------------------------------------------------------------------------------
 
 

@@ -90,9 +90,9 @@ class DrainSearch:
     def variant(self, point: Point) -> Variant:
         """The plan as a variant of the scenario: only what differs from it is set."""
         pairs = list(zip(self.knobs, point, strict=True))
-        changed = {knob: value for knob, value in pairs if value != knob.start}
+        changed = {knob: value for knob, value in pairs if value != knob.own}
         values = {knob.name: value for knob, value in pairs}
-        name = settings_text(values, {knob.name: knob.start for knob in self.knobs})
+        name = settings_text(values, {knob.name: knob.own for knob in self.knobs})
         settings = tuple(f"{knob.path}={one_line(value)}" for knob, value in changed.items())
         return Variant(name, settings, {knob.name: value for knob, value in changed.items()})
 

@@ -61,7 +61,7 @@ class DrainPlan:
     best: Plan
     """Where no plan keeps the goals: the nearest to it."""
     asked: Plan
-    """The scenario's own plan."""
+    """The scenario's own plan; where its own settings are not tried, where the search began."""
     frontier: tuple[Plan, ...]
     """Plans that nothing found beats in both makespan and disruption, the shortest first."""
     binds: tuple[Bind, ...]

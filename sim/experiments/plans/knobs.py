@@ -27,12 +27,17 @@ _MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """One thing to turn, from its gentlest setting to its strongest; ``start`` is the scenario's own."""
+    """One thing to turn, from its gentlest setting to its strongest; ``own`` is what the scenario has."""
 
     name: str
     path: str
     values: tuple[Value, ...]
-    start: Value
+    own: Value
+
+    @property
+    def start(self) -> Value:
+        """Where a search begins: at the scenario's own setting, if that may be tried."""
+        return self.own if self.own in self.values else self.values[0]
 
     @property
     def loose(self) -> bool:
@@ -70,16 +75,15 @@ def knobs(scenario: Scenario, step: int, tried: Mapping[str, Sequence[Value]]) -
     assert drain is not None
     options = nova_options(scenario.cloud)
     usual = _usual(scenario, step)
-    start: dict[str, Any] = {name: getattr(drain, name) for name in NAMES if name not in _OPTIONS}
-    start |= {name: options[option] for name, option in _OPTIONS.items()}
+    own: dict[str, Any] = {name: getattr(drain, name) for name in NAMES if name not in _OPTIONS}
+    own |= {name: options[option] for name, option in _OPTIONS.items()}
     usual |= {name: list(values) for name, values in tried.items()}
     found = []
     for name in NAMES:
         values = list(usual[name])
-        if start[name] not in values and name not in tried:
-            values = _inserted(values, start[name])
-        first = start[name] if start[name] in values else values[0]
-        found.append(Knob(name, _path(scenario, name, step), tuple(values), first))
+        if own[name] not in values and name not in tried:
+            values = _inserted(values, own[name])
+        found.append(Knob(name, _path(scenario, name, step), tuple(values), own[name]))
     return found
 
 
@@ -151,7 +155,7 @@ def _path(scenario: Scenario, name: str, step: int) -> str:
     return f'cloud.nova.options["{option}"]'
 
 
-def settings_text(values: Mapping[str, Value], start: Mapping[str, Value]) -> str:
+def settings_text(values: Mapping[str, Value], own: Mapping[str, Value]) -> str:
     """What a plan changes in the scenario, in words."""
-    changed = [f"{name}={value_text(value)}" for name, value in values.items() if value != start[name]]
+    changed = [f"{name}={value_text(value)}" for name, value in values.items() if value != own[name]]
     return " ".join(changed) or "as it is"

@@ -64,8 +64,8 @@ def _against(found: DrainPlan) -> RenderableType:
     best, asked = found.best, found.asked
     named = "best plan" if best.verdict.met else "nearest plan"
     for what, name, one in (
-        ("makespan", named, best.makespan), ("", "as it is", asked.makespan),
-        ("guest time lost", named, best.disruption), ("", "as it is", asked.disruption),
+        ("makespan", named, best.makespan), ("", shorten(asked.name, 30), asked.makespan),
+        ("guest time lost", named, best.disruption), ("", shorten(asked.name, 30), asked.disruption),
     ):  # fmt: skip
         made.add_row(what, name, SECONDS.text(one.value), interval(SECONDS, one))
     return made
