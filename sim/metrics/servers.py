@@ -66,6 +66,7 @@ def _needs(source: Records) -> pl.DataFrame:
     ends = ends.join(faults, on="server", how="left", maintain_order="left")
     hosts = states_at(source).select(pl.col("host").alias("end_host"), "power", "reason")
     ends = ends.join(hosts, on="end_host", how="left", maintain_order="left")
+    ends = ends.join(_power_changed(source), on="end_host", how="left", maintain_order="left")
     given_up = source.frame(r.NeedsHuman).select("server", pl.col("t").alias("since_s"), "reason")
     given_up = given_up.join(lives(source).filter(pl.col("deleted_s").is_not_null()), on="server", how="anti")
     given_up = _as_its_migration_tells(source, given_up)
@@ -87,13 +88,21 @@ def _needs(source: Records) -> pl.DataFrame:
             pl.format("is still in task_state {} at the end", "task_state").alias("reason"),
         ),
         ends.filter(pl.col("power").is_not_null() & (pl.col("power") != "up")).select(
-            "server", since, pl.lit("host-down").alias("kind"),
+            "server", pl.coalesce("down_s", pl.lit(0.0)).alias("since_s"), pl.lit("host-down").alias("kind"),
             pl.format("its host {} is {}", "end_host", "power").alias("reason"),
         ),
         _lost(source, ends), _not_started(source, ends),
         given_up.select("server", "since_s", pl.lit("given-up").alias("kind"), "reason"),
     ]  # fmt: skip
     return pl.concat(kinds).sort("since_s", "server", maintain_order=True)
+
+
+def _power_changed(source: Records) -> pl.DataFrame:
+    """When each host last went down, or came back."""
+    states = source.frame(r.HostState).sort("seq")
+    before = pl.col("power").shift(1).over("host").fill_null("up")
+    changes = states.filter(pl.col("power") != before).group_by(pl.col("host").alias("end_host"))
+    return changes.agg(pl.col("t").max().alias("down_s"))
 
 
 def _lost(source: Records, ends: pl.DataFrame) -> pl.DataFrame:

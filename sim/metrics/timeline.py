@@ -85,14 +85,42 @@ def _own(source: Records) -> pl.LazyFrame:
     )  # fmt: skip
 
 
+_TRIES = ("compute_prep_resize", "compute__do_build_and_run_instance")
+"""Events of a host that tries: when it cannot, another host's follows."""
+
+
 def turned_away(source: Records) -> pl.DataFrame:
-    """Destinations that refused a server, so that another was asked: request, server, host, t_s (when that was)."""
+    """Hosts that refused a server: request, server, host, t_s (when it said so), again (was another asked?)."""
     of = ["request", "server"]
     chosen = source.scan(r.Decision).drop_nulls("chosen").select("seq", "t", *of, pl.col("chosen").alias("asked"))
-    claims = source.scan(r.EventStarted).filter(pl.col("event") == "compute_prep_resize")
-    claims = claims.select("seq", "t", *of, pl.col("host").alias("asked"))
-    refused = [
+    tries = source.scan(r.EventStarted).filter(pl.col("event").is_in(_TRIES))
+    tries = tries.select("seq", "t", *of, pl.col("host").alias("asked"))
+    passed_over = [
         rows.sort("seq").with_columns(pl.col("asked").shift(1).over(of).alias("host")).drop_nulls("host")
-        for rows in (chosen, claims)
+        for rows in (chosen, tries)
     ]
-    return pl.concat(refused).sort("seq").select(*of, "host", pl.col("t").alias("t_s")).collect()
+    before = pl.concat(passed_over).select(*of, "host", "seq", pl.col("t").alias("next_s"))
+    said = _said_no(source)
+    met = before.join(said.select(*of, "host", "t_s"), on=[*of, "host"], how="left", maintain_order="left")
+    met = met.with_columns(pl.coalesce("t_s", "next_s").alias("t_s"), pl.lit(True).alias("again"))
+    last = said.join(before, on=[*of, "host"], how="anti", maintain_order="left").with_columns(
+        pl.lit(False).alias("again")
+    )
+    columns = ("seq", *of, "host", "t_s", "again")
+    return pl.concat([met.select(columns), last.select(columns)]).sort("seq").drop("seq").collect()
+
+
+def _said_no(source: Records) -> pl.LazyFrame:
+    """Stages at whose end a host refused: a claim that failed, or a pre-check after which nothing was begun there."""
+    of = ["request", "server"]
+    steps = source.scan(r.Step).select("seq", pl.col("t").alias("t_s"), *of, "step", "host")
+    went_on = source.scan(r.MigrationState).filter(pl.col("status") == "queued").select(
+        *of, pl.col("t").alias("t_s")
+    ).unique()  # fmt: skip
+    ended = source.scan(r.EventFinished).filter(
+        (pl.col("event") == "conductor_live_migrate_instance") & (pl.col("result") == "Error")
+    ).select(*of).unique()  # fmt: skip
+    checks = steps.filter(pl.col("step") == "pre_check").join(went_on, on=[*of, "t_s"], how="anti")
+    checks = checks.join(ended, on=of, how="semi")
+    claims = steps.filter(pl.col("step") == "claim_failure")
+    return pl.concat([checks, claims]).unique([*of, "host"], keep="last")

@@ -48,8 +48,9 @@ def progress(source: Source, between: Between | None = None) -> Figure:
     moves = moves.with_columns(kind.alias("kind"))
     operations = table(records, "operations").head(6)
     start, end = style.window(between, 0.0, records.end_s)
-    with style.figure(3.0 + 0.22 * operations.height, f"How it went on: {records.name}") as made:
-        axes = made.subplots()
+    bars = 0.2 * max(operations.height, 1)
+    with style.figure(3.0 + bars, f"How it went on: {records.name}") as made:
+        axes, below = made.subplots(2, 1, height_ratios=[2.2, bars])
         ends = {name: moves.filter(pl.col("kind") == name)["ended_s"].sort().to_numpy() for name in _ENDS}
         for name in ("moved", "failed", "other"):
             if len(ends[name]):
@@ -65,7 +66,8 @@ def progress(source: Source, between: Between | None = None) -> Figure:
         present = [name for name in _ENDS if len(ends[name]) or name == "under way"]
         style.legend(axes, [(_WORDS[name], Line2D([], [], color=_ENDS[name][0], linestyle=_ENDS[name][1]))
                             for name in present])  # fmt: skip
-        _operations(axes, operations, records.end_s)
+        _operations(below, operations, records.end_s)
+        below.set_xlim(start, end)
         more = table(records, "operations").height - operations.height
         style.note(made, f"{moves.height:,} moves asked for", f"{more} more operations are not drawn" if more else "")
     return made
@@ -80,16 +82,16 @@ def _stairs(axes: Axes, times: np.ndarray, steps: np.ndarray, name: str, end: fl
 
 
 def _operations(axes: Axes, operations: pl.DataFrame, end: float) -> None:
-    """Bars under the time axis, one for each operation of the plan."""
+    """Bars below the curves, one for each operation of the plan."""
     columns = ("kind", "target", "began_s", "ended_s", "outcome")
     for row, (kind, target, begin, over, outcome) in enumerate(operations.select(columns).iter_rows()):
-        y = -0.24 - 0.085 * row
         until = end if over is None else over
         colour = {"done": "#b9d9cd", "partial": "#f3d9a4", "failed": "#eeb894"}.get(outcome, style.FAINT)
-        axes.plot([begin, until], [y, y], transform=axes.get_xaxis_transform(), color=colour, linewidth=9,
-                  solid_capstyle="butt", clip_on=False)  # fmt: skip
-        axes.text(begin, y, f" {kind} {shorten(target, 40)}: {outcome}", transform=axes.get_xaxis_transform(),
+        axes.barh(row, until - begin, left=begin, color=colour, height=0.85)
+        axes.text(0.004, row, f"{kind} {shorten(target, 40)}: {outcome}", transform=axes.get_yaxis_transform(),
                   fontsize=7.5, va="center")  # fmt: skip
+    axes.set_ylim(max(operations.height, 1) - 0.5, -0.5)
+    axes.set_axis_off()
 
 
 def spread(source: Source) -> Figure:

@@ -300,7 +300,8 @@ def _colour(stage: str) -> str:
 
 
 def _legend(axes: Axes, kinds: list[str], by_server: bool) -> None:
-    entries: list[tuple[str, Any]] = [(kind, style.STAGES[kind]) for kind in kinds]
+    words_of = {"guest": "starting, stopping or rebuilding the guest"}
+    entries: list[tuple[str, Any]] = [(words_of.get(kind, kind), style.STAGES[kind]) for kind in kinds]
     marks = [("failed", "failed"), ("refused", "refused by the API"), ("retry", "turned away by a host")]
     if not by_server:
         entries.append(("receiving", _RECEIVING))

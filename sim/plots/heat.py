@@ -11,6 +11,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
@@ -40,7 +41,11 @@ _WORDS = {
     "disk_gb": "Disk held on hosts (of what placement may give away)",
     "vcpus": "vCPUs held on hosts (of those that placement may give away)", "servers": "Servers on hosts",
 }  # fmt: skip
-_MARKS = {"down": (style.BAD, "down"), "disabled": (style.INK, "service disabled or forced down")}
+_MARKS = {
+    "down": (style.BAD, 2.0, "down"), "disabled": (style.INK, 0.9, "service disabled or forced down"),
+    "less": (style.INK, 0.9, "capacity lowered"), "dead": (style.BAD, 2.0, "dead"),
+}  # fmt: skip
+"""What lines along the rows say: colour, width, words."""
 
 
 class _Map(NamedTuple):
@@ -81,13 +86,17 @@ def heat_hosts(source: Source, what: What = "memory_mb", between: Between | None
 
 
 def heat_links(source: Source, between: Between | None = None) -> Figure:
-    """How busy links were over time: those that carried anything, in their order; of many, the busiest."""
+    """How busy links were over time: those that carried anything, in their order; of many, the busiest.
+
+    Lines mark when a link had less than its first capacity, or none.
+    """
     records = as_records(source)
     carried = table(records, "links").with_row_index("row").filter(pl.col("bytes_b") > 0)
     busiest = carried.sort("mean_share", "bytes_b", "row", descending=[True, True, False]).head(_ROWS).sort("row")
     names = busiest["link"].to_list()
     at = edges(*style.window(between, 0.0, records.end_s), _BINS)
     series = links.over_time(records).filter(pl.col("row").is_in(busiest["row"].to_list())).sort("row", "t")
+    lost = _lost_capacity(series, records.end_s)
     share = pl.when(pl.col("capacity") > 0).then(pl.col("rate") / pl.col("capacity")).otherwise(0.0)
     series = series.with_columns(share.alias("share")).select(
         "row", "t", (pl.col("share") - pl.col("share").shift(1).over("row").fill_null(0.0)).alias("delta")
@@ -103,7 +112,9 @@ def heat_links(source: Source, between: Between | None = None) -> Figure:
     idle = every - carried.height
     rest = f"{units.counted(idle, 'links')} carried nothing" if idle else ""
     few = _Map(names, values, np.arange(len(names)), some)
-    with _drawn(few, f"Load of links (of their capacity): {records.name}", at, share=True) as made:
+    with _drawn(few, f"Load of links (of their capacity then): {records.name}", at, share=True) as made:
+        _marked(made.axes[0], {kind: spans.with_columns(pl.col("link").replace_strict(names, range(len(names)),
+                return_dtype=pl.Int64).alias("y")) for kind, spans in lost.items()})  # fmt: skip
         style.note(made, some, rest)
     return made
 
@@ -161,17 +172,30 @@ def _outages(axes: Axes, records: Records, row: dict[str, int]) -> bool:
     """Lines along the rows of hosts that were down, disabled or forced down; whether there were any."""
     states = records.frame(r.HostState).sort("seq")
     until = pl.col("t").shift(-1).over("host").fill_null(records.end_s)
-    states = states.with_columns(until.alias("until"))
+    place = pl.col("host").replace_strict(list(row), list(row.values()), return_dtype=pl.Float64)
+    states = states.with_columns(until.alias("until"), place.alias("y"))
     off = pl.col("disabled") | pl.col("forced_down")
-    kinds = {"disabled": states.filter(off & (pl.col("power") == "up")), "down": states.filter(pl.col("power") != "up")}
+    disabled = states.filter(off & (pl.col("power") == "up")).with_columns(pl.col("y") + 0.36)
+    return _marked(axes, {"disabled": disabled, "down": states.filter(pl.col("power") != "up")})
+
+
+def _lost_capacity(series: pl.DataFrame, end: float) -> dict[str, pl.DataFrame]:
+    """Spells (link, t, until) of links with less than their first capacity, and with none."""
+    until = pl.col("t").shift(-1).over("row").fill_null(end)
+    spells = series.with_columns(until.alias("until"), pl.col("capacity").first().over("row").alias("first"))
+    less = (pl.col("capacity") < pl.col("first")) & (pl.col("capacity") > 0)
+    return {"less": spells.filter(less), "dead": spells.filter(pl.col("capacity") <= 0)}
+
+
+def _marked(axes: Axes, kinds: dict[str, pl.DataFrame]) -> bool:
+    """Lines from ``t`` to ``until`` at ``y``, by kind, with a legend; whether there were any."""
     handles = []
     for kind, rows in kinds.items():
         if rows.is_empty():
             continue
-        colour, words = _MARKS[kind]
-        y = [row[host] + (0.36 if kind == "disabled" else 0.0) for host in rows["host"]]
-        wide = 0.9 if kind == "disabled" else 2.0
-        axes.hlines(y, rows["t"], rows["until"], colors=colour, linewidth=wide)
+        colour, wide, words = _MARKS[kind]
+        halo = [withStroke(linewidth=wide + 1.2, foreground="white")]
+        axes.hlines(rows["y"], rows["t"], rows["until"], colors=colour, linewidth=wide, path_effects=halo)
         handles.append((words, Line2D([], [], color=colour, linewidth=wide)))
     if handles:
         style.legend(axes, handles)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 from synthetic import log
 
@@ -11,7 +12,7 @@ import sim
 from sim.eventlog import records as r
 from sim.metrics.explain.decision import why_not
 from sim.metrics.explain.story import explain, remedies
-from sim.metrics.source import Records
+from sim.metrics.source import Records, as_records
 from sim.metrics.timeline import turned_away
 from sim.scenario.spec import Scenario
 
@@ -156,6 +157,16 @@ def test_a_busy_server_says_when_it_was_free(story: Records) -> None:
 def test_refusals_are_counted_where_they_happen(story: Records) -> None:
     rows = turned_away(story).select("server", "host", "t_s").rows()
     assert rows == [("web-1", "b1", 11.25), ("cold-1", "b1", 12.5)]
+
+
+def test_the_last_host_that_refused_is_named_like_those_before_it() -> None:
+    """Three hosts are tried for each server of the scenario, and all three refuse at the end of their own stage."""
+    records = as_records(sim.run(SCENARIOS / "retries_exhausted.yaml"))
+    away = turned_away(records)
+    for server, stage in (("live-one", "pre_check"), ("cold-one", "claim_failure")):
+        ends = records.frame(r.Step).filter(pl.col("step") == stage, pl.col("server") == server)["t"].to_list()
+        rows = away.filter(pl.col("server") == server).select("host", "t_s", "again").rows()
+        assert rows == [("odd-1", ends[0], True), ("odd-2", ends[1], True), ("odd-3", ends[2], False)]
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from sim.eventlog import records as r
 from sim.eventlog.storage import write_records
 from sim.metrics.explain import sentences
 from sim.metrics.source import Records
+from sim.metrics.tables import table
 from sim.plots import style
 
 DRAW: dict[str, Callable[[Records], style.Figure]] = {
@@ -81,6 +82,33 @@ def test_nothing_is_cut_off_and_no_names_overlap(clouds: dict[str, Records], nam
         labels = tick_labels(axis)
         for (one, box), (other, next_box) in pairwise(labels):
             assert not box.overlaps(next_box), f"{one!r} and {other!r} overlap"
+    notes = [box for words, box in words_of(figure) if figure.notes and words == figure.get_supxlabel()]
+    for words, box in words_of(figure):
+        assert words == figure.get_supxlabel() or not any(box.overlaps(note) for note in notes), (
+            f"{words!r} is written over"
+        )
+
+
+def test_the_foot_stands_below_however_many_operations_there_are() -> None:
+    """Six bars of operations, and the foot under them."""
+    begun = [r.Operation(10.0 + n, 50 + n, "fail", f"a{n} (crash)", "begun", "", "") for n in range(6)]
+    ended = [r.Operation(200.0 + n, 50 + n, "fail", f"a{n} (crash)", "ended", "done", "") for n in range(6)]
+    figure = plots.progress(Records.of([*log(), *sorted(begun + ended, key=lambda one: one.t)]))
+    FigureCanvasAgg(figure).draw()
+    boxes = dict(words_of(figure))
+    foot = boxes.pop(figure.get_supxlabel())
+    assert not [words for words, box in boxes.items() if box.overlaps(foot)]
+
+
+def test_links_that_lost_capacity_are_marked() -> None:
+    """A network's failure is seen on the map: a tenth of an uplink's capacity for a while, then none."""
+    carried = table(Records.of(log()), "links")
+    name = carried.filter(carried["bytes_b"] > 0)["link"][0]
+    more = [r.LinkState(40.0, name, 1e8), r.LinkState(60.0, name, 0.0), r.LinkState(80.0, name, 1.25e9)]
+    records = Records.of(sorted([*log(), *more], key=lambda one: one.t))
+    legend = plots.heat_links(records).axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["capacity lowered", "dead"]
+    assert plots.heat_links(Records.of(log())).axes[0].get_legend() is None
 
 
 def drawn(figure: Figure) -> Counter[str]:

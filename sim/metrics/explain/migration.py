@@ -44,7 +44,8 @@ def durations(source: Records, migration: int) -> list[str]:
     if row["retries"]:
         away = turned_away(source)
         mine = (pl.col("request") == row["request"]) & (pl.col("server") == row["server"])
-        told.append(f"Turned away by {', '.join(away.filter(mine)['host'])}, it tried elsewhere.")
+        hosts = away.filter(mine & pl.col("again"))["host"]
+        told.append(f"Turned away by {', '.join(hosts)}, it tried elsewhere.")
     return told
 
 

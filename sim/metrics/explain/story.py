@@ -19,9 +19,9 @@ from sim.metrics.explain.remedy import Remedy, of_decision, of_migration, of_ref
 from sim.metrics.explain.sentences import answered, asked, began, said, when
 from sim.metrics.source import Records, Source, as_records
 from sim.metrics.tables import table
+from sim.metrics.timeline import turned_away
 from sim.metrics.words import advice
 
-_CLAIM = "compute_prep_resize"
 _RUNNING = 1
 _NOT_MEANT_TO_RUN = frozenset({"PAUSED", "SUSPENDED", "SHELVED", "SHELVED_OFFLOADED", "SOFT_DELETED"})
 """Statuses that say by themselves that nothing runs."""
@@ -131,7 +131,7 @@ def _told(source: Records, chapter: Chapter, host: object) -> list[str]:
     """A chapter: who asked what, every step with its time, where the time went, what would have helped."""
     lines: list[tuple[float, str]] = []
     status = ""
-    asked_at, asked_host, before = chapter.begin, "", ""
+    asked_at, before = chapter.begin, ""
     for record in chapter.records:
         text: str | None
         if isinstance(record, r.Request):
@@ -146,19 +146,24 @@ def _told(source: Records, chapter: Chapter, host: object) -> list[str]:
             text = f"{_operation(source, record.operation)} gives up on it and leaves it to a person: {record.reason}"
         else:
             text = said(record)
-        if isinstance(record, r.Decision) or (isinstance(record, r.EventStarted) and record.event == _CLAIM):
-            next_host = record.chosen if isinstance(record, r.Decision) else record.host
-            if asked_host and next_host != asked_host:
-                lines.append((record.t, f"{asked_host} turned it away"))
-            asked_host = next_host or ""
         if text is not None and text != before:
             lines.append((began(record), text))
             before = text
+    lines += _refusals(source, chapter)
     body = [f"{when(t):>14}  {text}" for t, text in sorted(lines, key=lambda line: line[0])]
     numbers = _migrations(source, chapter)
     took = [f"  {line}" for number in numbers for line in durations(source, number)]
     helped = [f"  {line}" for remedy in _remedies(source, chapter) for line in remedy.told(source)]
     return [_head(chapter), *body, *took, *helped]
+
+
+def _refusals(source: Records, chapter: Chapter) -> list[tuple[float, str]]:
+    """When which host turned the chapter's server away."""
+    if chapter.request is None:
+        return []
+    servers = {one.server for one in chapter.records if isinstance(one, r.ActionStarted)}
+    rows = turned_away(source).filter((pl.col("request") == chapter.request) & pl.col("server").is_in(servers))
+    return [(t, f"{host} turned it away") for host, t in rows.select("host", "t_s").iter_rows()]
 
 
 def _operation(source: Records, number: int) -> str:
