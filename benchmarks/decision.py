@@ -1,4 +1,4 @@
-"""One scheduling decision over H hosts: µs with its claim and record, beside the floor of bare numpy over as many hosts.
+"""One scheduling decision over H hosts: µs with its claim and record, beside bare numpy over as many hosts.
 
 Servers of one flavor are moved from host to host as a drain moves them: each decision ignores the source, claims the
 destination, and then the server leaves the source, so that two hosts change between decisions. The floor masks a column

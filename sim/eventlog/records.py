@@ -76,6 +76,19 @@ class FlavorsPresent(Record, frozen=True):
     disk_gb: list[int]
 
 
+class FlavorNeedsPresent(Record, frozen=True):
+    """Flavors that take other amounts of a host than their columns say (pinned CPUs, extra specs ``resources:…``).
+
+    Written if there are any.
+    """
+
+    flavor: list[str]
+    vcpus: list[int]
+    memory_mb: list[int]
+    disk_gb: list[int]
+    pcpus: list[int]
+
+
 class LinksPresent(Record, frozen=True):
     """Columns over network links, bytes per second, one direction each."""
 

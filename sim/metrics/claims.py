@@ -7,11 +7,20 @@ import polars as pl
 from sim.eventlog import records as r
 from sim.metrics.source import Records
 
-RESOURCES = ("vcpus", "memory_mb", "disk_gb")
+RESOURCES = ("vcpus", "memory_mb", "disk_gb", "pcpus")
+
+
+def flavor_needs(source: Records) -> pl.DataFrame:
+    """What a server of each flavor takes of a host: flavor and the four amounts."""
+    other = source.frame(r.FlavorNeedsPresent).select("flavor", *RESOURCES)
+    usual = source.frame(r.FlavorsPresent).with_columns(pl.lit(0, dtype=pl.Int64).alias("pcpus"))
+    return usual.join(other, on="flavor", how="left", suffix="_other", maintain_order="left").select(
+        "flavor", *(pl.coalesce(f"{name}_other", name).alias(name) for name in RESOURCES)
+    )
 
 
 def _start(source: Records) -> pl.DataFrame:
-    """Who holds what at the start: server, host and the three amounts."""
+    """Who holds what at the start: server, host and the four amounts."""
     flavors = source.frame(r.FlavorsPresent).select("flavor", "vcpus", "memory_mb")
     servers = source.frame(r.ServersPresent).filter(pl.col("holds") & pl.col("host").is_not_null())
     servers = servers.select(pl.col("server").alias("consumer"), "host", "flavor", "disk_gb_held")
@@ -22,7 +31,14 @@ def _start(source: Records) -> pl.DataFrame:
     usual = (
         pl.concat([servers, moves])
         .join(flavors, on="flavor", how="left", maintain_order="left")
-        .select("consumer", "host", "vcpus", "memory_mb", pl.col("disk_gb_held").alias("disk_gb"))
+        .select(
+            "consumer",
+            "host",
+            "vcpus",
+            "memory_mb",
+            pl.col("disk_gb_held").alias("disk_gb"),
+            pl.lit(0, dtype=pl.Int64).alias("pcpus"),
+        )
     )
     other = source.frame(r.HoldingsPresent).select("consumer", "host", *RESOURCES)
     return usual.join(other, on=["consumer", "host"], how="left", suffix="_other", maintain_order="left").select(
@@ -39,7 +55,7 @@ def _changes(source: Records) -> pl.DataFrame:
 
 
 def deltas(source: Records) -> pl.DataFrame:
-    """Changes of what hosts hold: seq, t, host, vcpus, memory_mb, disk_gb (signed). The start is not among them.
+    """Changes of what hosts hold: seq, t, host and the four amounts (signed). The start is not among them.
 
     A release does not say how much it gives back, so who holds what is followed one by one.
     """
@@ -47,29 +63,30 @@ def deltas(source: Records) -> pl.DataFrame:
 
 
 def _deltas(source: Records) -> pl.DataFrame:
-    held: dict[tuple[str, str], tuple[int, int, int]] = {}
+    held: dict[tuple[str, str], tuple[int, ...]] = {}
     changes = _changes(source)
     # Most consumers of a large cloud never change: they are not looked at.
     start = _start(source).join(changes.select("consumer").unique(), on="consumer", how="semi")
-    for consumer, host, vcpus, memory, disk in start.iter_rows():
-        held[consumer, host] = (vcpus, memory, disk)
-    rows: list[tuple[int, float, str, int, int, int]] = []
-    for seq, t, consumer, host, vcpus, memory, disk, to in changes.iter_rows():
+    for consumer, host, *amounts in start.iter_rows():
+        held[consumer, host] = tuple(amounts)
+    rows: list[tuple[int | float | str, ...]] = []
+    nothing = (0,) * len(RESOURCES)
+    for seq, t, consumer, host, *claimed, to in changes.iter_rows():
         if to == "":
-            held[consumer, host] = (vcpus, memory, disk)
-            rows.append((seq, t, host, vcpus, memory, disk))
+            held[consumer, host] = tuple(claimed)
+            rows.append((seq, t, host, *claimed))
             continue
-        amounts = held.pop((consumer, host), (0, 0, 0))
+        gone = held.pop((consumer, host), nothing)
         if to is None:
-            rows.append((seq, t, host, -amounts[0], -amounts[1], -amounts[2]))
+            rows.append((seq, t, host, *(-amount for amount in gone)))
         else:
-            held[to, host] = amounts
+            held[to, host] = gone
     schema = {"seq": pl.Int64, "t": pl.Float64, "host": pl.String, **dict.fromkeys(RESOURCES, pl.Int64)}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def used_at(source: Records, t: float | None = None) -> pl.DataFrame:
-    """What each host holds at ``t`` (None: at the end, 0 or less: at the start): host and the three amounts."""
+    """What each host holds at ``t`` (None: at the end, 0 or less: at the start): host and the four amounts."""
     start = _start(source).select("host", *RESOURCES)
     changes = deltas(source).filter(pl.lit(True) if t is None else (pl.col("t") <= t) & pl.lit(t > 0))
     both = pl.concat([start, changes.select("host", *RESOURCES)])
@@ -82,13 +99,17 @@ def used_at(source: Records, t: float | None = None) -> pl.DataFrame:
 
 def capacities(source: Records) -> pl.DataFrame:
     """What placement may give away on each host: host, rack, zone, and (total - reserved) × ratio of each resource."""
-    return source.frame(r.HostsPresent).select(
+    hosts = source.frame(r.HostsPresent).join(
+        source.frame(r.DedicatedPresent).select("host", "pcpus"), on="host", how="left", maintain_order="left"
+    )
+    return hosts.select(
         "host",
         "rack",
         "zone",
         ((pl.col("vcpus") - pl.col("reserved_vcpus")) * pl.col("cpu_ratio")).alias("vcpus"),
         ((pl.col("memory_mb") - pl.col("reserved_memory_mb")) * pl.col("ram_ratio")).alias("memory_mb"),
         ((pl.col("disk_gb") - pl.col("reserved_disk_gb")) * pl.col("disk_ratio")).alias("disk_gb"),
+        pl.col("pcpus").fill_null(0).cast(pl.Float64).alias("pcpus"),
     )
 
 

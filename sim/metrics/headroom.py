@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from sim.eventlog import records as r
-from sim.metrics.claims import RESOURCES, capacities, used_at
+from sim.metrics.claims import RESOURCES, capacities, flavor_needs, used_at
 from sim.metrics.columns import Table, count, text
 from sim.metrics.hosts import states_at
 from sim.metrics.source import Records
@@ -25,7 +25,7 @@ def groups(source: Records) -> pl.DataFrame:
 
 
 def free(source: Records, t: float | None = None) -> pl.DataFrame:
-    """What is left on each host at ``t`` (None: at the end): host, usable, vcpus, memory_mb, disk_gb.
+    """What is left on each host at ``t`` (None: at the end): host, usable, vcpus, memory_mb, disk_gb, pcpus.
 
     A host that is down or disabled takes nobody: ``usable`` is False.
     """
@@ -37,14 +37,12 @@ def free(source: Records, t: float | None = None) -> pl.DataFrame:
 
 
 def fits(source: Records, t: float | None = None) -> pl.LazyFrame:
-    """How many more of each flavor fit on each usable host: host, flavor, fits, by_vcpus, by_memory_mb, by_disk_gb.
+    """How many more of each flavor fit on each usable host: host, flavor, fits, by_vcpus and so on.
 
     ``by_…`` is what that resource alone would let in, null when the flavor needs none of it. Also the free amounts
     (``vcpus``, …) and the needs (``need_vcpus``, …).
     """
-    flavors = source.frame(r.FlavorsPresent).select(
-        "flavor", *(pl.col(name).alias(f"need_{name}") for name in RESOURCES)
-    )
+    flavors = flavor_needs(source).select("flavor", *(pl.col(name).alias(f"need_{name}") for name in RESOURCES))
     pairs = free(source, t).lazy().filter("usable").join(flavors.lazy(), how="cross")
     alone = [
         pl.when(pl.col(f"need_{name}") > 0)
@@ -62,7 +60,7 @@ def _counted(source: Records, t: float | None) -> pl.DataFrame:
     flavors = source.frame(r.FlavorsPresent).with_row_index("flavor_order").select("flavor", "flavor_order").lazy()
     every = groups(source).with_row_index("order").lazy()
     sums = every.join(fits(source, t), on="host", how="left").group_by("kind", "group", "flavor").agg(
-        pl.col("fits").sum(), *(pl.col(f"by_{name}").sum() for name in RESOURCES)
+        pl.col("fits").sum(), *(_sum(f"by_{name}") for name in RESOURCES)
     )  # fmt: skip
     names = every.group_by("kind", "group").agg(pl.col("order").min(), pl.len().alias("hosts"))
     made = names.join(flavors, how="cross").join(sums, on=["kind", "group", "flavor"], how="left")
@@ -73,6 +71,11 @@ def _counted(source: Records, t: float | None) -> pl.DataFrame:
         binding = pl.when(pl.col(f"by_{name}") <= pl.min_horizontal(*others)).then(pl.lit(name)).otherwise(binding)
     made = made.with_columns(pl.col("fits").fill_null(0), binding.alias("limited_by"))
     return made.sort("order", "flavor_order").collect()
+
+
+def _sum(name: str) -> pl.Expr:
+    """The sum of a column; null, not 0, where all of it is null."""
+    return pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name)
 
 
 def build(source: Records, warm_up: float) -> pl.DataFrame:
@@ -98,7 +101,7 @@ TABLE = Table(
         count("hosts_usable", "hosts", "of them up and enabled at the end"),
         count("fits_start", "servers", "how many more fitted at the start"),
         count("fits", "servers", "how many more fit at the end; hosts that are down or disabled take none"),
-        text("limited_by", "the resource that lets in the fewest: `vcpus`, `memory_mb` or `disk_gb`"),
+        text("limited_by", "the resource that lets in the fewest: `vcpus`, `memory_mb`, `disk_gb` or `pcpus`"),
     ),
     build,
 )

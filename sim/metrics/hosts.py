@@ -9,7 +9,10 @@ from sim.metrics.claims import RESOURCES, capacities, deltas, present, servers_a
 from sim.metrics.columns import Column, Table, count, flag, number, seconds, text
 from sim.metrics.source import Records
 
-_TITLES = {"vcpus": ("vCPU", "vCPUs"), "memory_mb": ("MiB", "memory"), "disk_gb": ("GiB", "disk")}
+_TITLES = {
+    "vcpus": ("vCPU", "vCPUs"), "memory_mb": ("MiB", "memory"), "disk_gb": ("GiB", "disk"),
+    "pcpus": ("PCPU", "host CPUs for pinned guests"),
+}  # fmt: skip
 
 
 def states_at(source: Records, t: float | None = None) -> pl.DataFrame:
@@ -133,6 +136,7 @@ OVER_TIME = Table(
         count("vcpus_used", "vCPU", "vCPUs held"),
         count("memory_mb_used", "MiB", "memory held"),
         count("disk_gb_used", "GiB", "disk held"),
+        count("pcpus_used", "PCPU", "host CPUs held by pinned guests"),
         number("vcpus_share", "0..1", "vCPUs held, of those that placement may give away"),
         number("memory_share", "0..1", "memory held, of what placement may give away"),
     ),

@@ -34,7 +34,8 @@ def build(source: Records, warm_up: float) -> pl.DataFrame:
 
 
 def _columns() -> tuple[Column, ...]:
-    units = {"vcpus": ("vCPU", "vCPUs"), "memory_mb": ("MiB", "memory"), "disk_gb": ("GiB", "disk")}
+    units = {"vcpus": ("vCPU", "vCPUs"), "memory_mb": ("MiB", "memory"), "disk_gb": ("GiB", "disk"),
+             "pcpus": ("PCPU", "host CPUs for pinned guests")}  # fmt: skip
     made: list[Column] = []
     for name, (unit, words) in units.items():
         made += [

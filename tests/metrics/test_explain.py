@@ -61,6 +61,20 @@ def test_the_number_that_is_named_is_the_smallest_that_does() -> None:
         assert after.filter(after["server"] == "warehouse")["outcome"].to_list() == [outcome], ratio
 
 
+def test_a_server_in_error_moves_once_its_state_is_reset() -> None:
+    """What is said of the wreck of the rolling reboot, done by hand on the same cloud."""
+    path = SCENARIOS / "rolling_reboot.yaml"
+    assert remedies(sim.run(path), "wreck")[0].text.startswith("Resetting its state to active first")
+    by_hand = sim.Session(sim.load(path), plan=False)
+    move = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
+    assert by_hand.request("wreck", move, microversion="2.90").code == 409
+    assert by_hand.request("wreck", {"os-resetState": {"state": "active"}}).code == 202
+    assert by_hand.request("wreck", move, microversion="2.90").code == 202
+    by_hand.settle()
+    assert by_hand.server("wreck").status == "ACTIVE"
+    assert by_hand.server("wreck").host != "r1-c3"
+
+
 def test_nothing_is_promised_when_every_host_has_refused() -> None:
     """With only the odd hosts there, more retries would not help, and none are named."""
     scenario = sim.load(SCENARIOS / "retries_exhausted.yaml")

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 from synthetic import GB, log
 
+import sim
 from sim.errors import InputError
 from sim.eventlog import records as r
 from sim.eventlog.storage import write_records
@@ -270,3 +271,33 @@ def test_an_evacuation_is_over_when_the_server_runs_elsewhere(records: Records) 
     done = row(table(back, "migrations"), "migration", 6)
     assert (done["outcome"], done["total_s"], done["ended_s"]) == ("done", 280.0 - 260.25, 280.0)
     assert summary(back)["total_time_sum_s"] == summary(records)["total_time_sum_s"]
+
+
+def test_pinned_guests_have_columns_of_their_own(tmp_path: Path) -> None:
+    """Two hosts of 24 CPUs, 8 of them set aside; a pinned server of 4 stands on the first: 1 and 2 more fit."""
+    path = tmp_path / "pinned.yaml"
+    path.write_text("""
+name: pinned
+cloud:
+  hosts: [{name: "h{n:1-2}", vcpus: 24, pinned_vcpus: 8, memory: 256 GiB, disk: 1 TiB}]
+  flavors:
+    - {name: shared, vcpus: 4, memory: 1 GiB, disk: 1 GiB}
+    - {name: pinned, vcpus: 4, memory: 1 GiB, disk: 1 GiB, extra_specs: {"hw:cpu_policy": dedicated}}
+  servers: [{name: p, flavor: pinned, host: h1}, {name: s, flavor: shared, host: h1}]
+plan:
+  - request: {server: p, body: {os-migrateLive: {host: h2, block_migration: auto}}, microversion: "2.34"}
+run: {seed: 1}
+""")
+    run = sim.run(path)
+    hosts, headroom, over = run.table("hosts"), run.table("headroom"), run.table("hosts_over_time")
+    used = hosts.select("host", "pcpus_total", "pcpus_used", "pcpus_free", "vcpus_used").rows()
+    moved = run.table("migrations")["outcome"].to_list() == ["done"]
+    on, off = (1, 0) if moved else (0, 1)
+    expected = [("h1", 8.0, 4 * off, 8.0 - 4 * off, 4), ("h2", 8.0, 4 * on, 8.0 - 4 * on, 0)]
+    assert moved
+    assert used == expected
+    assert over.filter(pl.col("host") == "h1")["pcpus_used"][0] == 4
+    cloud = headroom.filter(pl.col("kind") == "cloud", pl.col("flavor") == "pinned").row(0, named=True)
+    assert (cloud["fits_start"], cloud["fits"], cloud["limited_by"]) == ((8 - 4) // 4 + 8 // 4, 3, "pcpus")
+    stranded = run.table("stranded").filter(pl.col("kind") == "cloud", pl.col("flavor") == "shared").row(0, named=True)
+    assert stranded["pcpus_stranded"] == 8 + 8 - 4, "shared guests use none of them"

@@ -251,6 +251,9 @@ def of_refusal(source: Records, request: str) -> Remedy:
         if later is not None:
             waited = units.format_seconds(later - answered)
             return Remedy(f"Patience: {waited} later, at {later:,.2f} s, its {busy[1]} was {busy[2]} no more.")
+        if busy.groups() == ("vm_state", "error"):
+            return Remedy("Resetting its state to active first, if its guest is well: Nova looks at the recorded state "
+                          f"only (openstack server set --state active {row['server']}).")  # fmt: skip
     if "is locked" in reason:
         return Remedy("Unlocking it first (its owner or an admin can), or asking as an admin.")
     if row["code"] == 410:

@@ -9,11 +9,12 @@ import polars as pl
 
 from sim import units
 from sim.eventlog import records as r
-from sim.metrics.claims import RESOURCES, capacities
+from sim.metrics.claims import RESOURCES, capacities, flavor_needs
 from sim.metrics.headroom import free
 from sim.metrics.source import Records
 
-UNITS = {"vcpus": "vCPUs", "memory_mb": "MiB of memory", "disk_gb": "GiB of disk"}
+UNITS = {"vcpus": "vCPUs", "memory_mb": "MiB of memory", "disk_gb": "GiB of disk",
+         "pcpus": "host CPUs for pinned guests"}  # fmt: skip
 _RATIOS = {"vcpus": "cpu_allocation_ratio", "memory_mb": "ram_allocation_ratio", "disk_gb": "disk_allocation_ratio"}
 _IN_FORCE = {"vcpus": "cpu_ratio", "memory_mb": "ram_ratio", "disk_gb": "disk_ratio"}
 _MOMENT = 1e-9
@@ -37,7 +38,7 @@ def needs(source: Records, row: dict[str, Any]) -> dict[str, int]:
         first = claims.row(0, named=True)
         return {name: first[name] for name in RESOURCES}
     flavor = flavor_of(source, row["server"], row["t"])
-    flavors = source.frame(r.FlavorsPresent).filter(pl.col("flavor") == flavor)
+    flavors = flavor_needs(source).filter(pl.col("flavor") == flavor)
     if flavors.is_empty():
         return dict.fromkeys(RESOURCES, 0)
     wanted = {name: int(flavors[name].item()) for name in RESOURCES}
@@ -98,7 +99,7 @@ def _gap(host: dict[str, Any], wanted: dict[str, int]) -> float:
 def _ratio(source: Records, host: dict[str, Any], wanted: dict[str, int]) -> tuple[str, float] | None:
     """The allocation ratio, to two digits, with which the host would have had room; None if two resources are short."""
     lacking = [name for name, amount in wanted.items() if host[name] < amount]
-    if len(lacking) != 1:
+    if len(lacking) != 1 or lacking[0] not in _RATIOS:
         return None
     name = lacking[0]
     total = float(capacities(source).filter(pl.col("host") == host["host"])[name].item())

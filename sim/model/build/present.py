@@ -10,6 +10,7 @@ from sim.eventlog import records
 from sim.model.aggregate import Aggregate, ServerGroup
 from sim.model.flavor import Flavor
 from sim.model.migration_record import MigrationRecord
+from sim.model.needs import resources_of
 from sim.model.network.topology import Topology
 from sim.model.placement import Consumer
 from sim.model.server import Server
@@ -45,6 +46,20 @@ def flavors(found: Iterable[Flavor]) -> records.FlavorsPresent:
     return records.FlavorsPresent(
         0.0, [f.name for f in found], [f.vcpus for f in found], [f.memory_mb for f in found], [f.disk_gb for f in found]
     )
+
+
+def flavor_needs(found: Iterable[Flavor]) -> records.FlavorNeedsPresent | None:
+    """Flavors that take other amounts than their columns say (an image may say more); None if there are none."""
+    rows: list[tuple[Any, ...]] = []
+    for flavor in found:
+        try:
+            needs = resources_of(flavor, None, False)
+        except ValueError:  # no server can have such a flavor, and the door says so
+            continue
+        if needs[:4] != (flavor.vcpus, flavor.memory_mb, flavor.disk_gb, 0):
+            rows.append((flavor.name, *needs[:4]))
+    columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
+    return records.FlavorNeedsPresent(0.0, *columns) if rows else None
 
 
 def links(network: Topology) -> records.LinksPresent:

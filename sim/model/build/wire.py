@@ -77,6 +77,9 @@ def build(scenario: Scenario, seed: int, env: simpy.Environment, log: EventLog, 
         log.append(dedicated)
     log.append(present.aggregates(cloud.aggregates.values(), names))
     log.append(present.flavors(cloud.flavors.values()))
+    needs = present.flavor_needs(cloud.flavors.values())
+    if needs is not None:
+        log.append(needs)
     log.append(present.links(cloud.topology))
     _service_states(cloud, rows)
     _servers(cloud, spec, rows, view)
