@@ -26,6 +26,8 @@ SAMPLES = 200
 _WEIGHTS = 40
 """Directions in which :func:`guaranteed` weighs resources against each other."""
 _SWAPS = 60
+_STEPS = 30
+"""A stride of hosts chosen by luck is that part of the number proven."""
 _UNKNOWN_MAX = 3
 """Sets of one size that the solver may fail to decide, before looking at more of them is given up."""
 
@@ -125,15 +127,17 @@ class HeadroomSearch:
         if failing is not None:
             at_most, breaking = len(failing) - 1, hosts_named(room, failing)
             why = self.packer.ask(failing).why
-        while proven < at_most:
-            found = self._all_fit(proven + 1)
-            if found is None:
-                break
+        unproven = at_most + 1
+        while proven + 1 < unproven:  # what all sets of a size do, all smaller ones do: halve the sizes between
+            size = (proven + unproven) // 2
+            found = self._all_fit(size)
+            if found == ():
+                proven, how = size, "every set looked at"
+                continue
+            unproven = size
             if found:
                 at_most, breaking = len(found) - 1, hosts_named(room, found)
                 why = self.packer.ask(found).why
-                break
-            proven, how = proven + 1, "every set looked at"
         hardest = self._hardest(proven)
         return Worst(proven, at_most, how, hosts_named(room, hardest), breaking, why)
 
@@ -205,9 +209,9 @@ class HeadroomSearch:
     # --- by luck and by rack
 
     def _by_luck(self, worst: Worst) -> Iterator[ByLuck]:
-        """From the first number that is not proven until no set of the sample fits, or too many hosts have failed."""
+        """From the first number that is not proven until no set of the sample fits; in strides, where it is large."""
         count = len(self.room.hosts)
-        for size in range(worst.proven + 1, count):
+        for size in range(worst.proven + 1, count, worst.proven // _STEPS + 1):
             sample = [
                 tuple(sorted(self._rng.choice(count, size, replace=False).tolist())) for _ in range(self._samples)
             ]
