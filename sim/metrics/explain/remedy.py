@@ -237,6 +237,11 @@ def _no_room(source: Records, row: dict[str, Any]) -> Remedy:
 # --- refusals --------------------------------------------------------------------------------------------------------
 
 
+_BY_CODE = {
+    410: "Nothing: Nova no longer has this action.", 403: "Asking as somebody whom the policy allows it.",
+}  # fmt: skip
+
+
 def of_refusal(source: Records, request: str) -> Remedy:
     """For a request that the API refused."""
     row = table(source, "requests").filter(pl.col("request") == request).row(0, named=True)
@@ -256,11 +261,7 @@ def of_refusal(source: Records, request: str) -> Remedy:
                           f"only (openstack server set --state active {row['server']}).")  # fmt: skip
     if "is locked" in reason:
         return Remedy("Unlocking it first (its owner or an admin can), or asking as an admin.")
-    if row["code"] == 410:
-        return Remedy("Nothing: Nova no longer has this action.")
-    if row["code"] == 403:
-        return Remedy("Asking as somebody whom the policy allows it.")
-    return Remedy(_sentence(advice(reason)))
+    return Remedy(_BY_CODE.get(row["code"]) or _sentence(advice(reason)))
 
 
 def _still_in_use(source: Records, host: str, asked: float) -> Remedy:

@@ -97,9 +97,7 @@ class LiveMigrationConductor:
     def _begin(self, server: Server, migration: MigrationRecord) -> int:
         """What must be so before any destination is looked at; then the record holds the source's share."""
         if server.power_state not in (states.RUNNING, states.PAUSED):
-            raise InstanceInvalidState(
-                server.uuid, "power_state", _POWER_NAMES[server.power_state], "live migrate"
-            )
+            raise InstanceInvalidState(server.uuid, "power_state", _POWER_NAMES[server.power_state], "live migrate")
         source = migration.source
         assert source is not None
         self._check_up(source)
@@ -210,9 +208,7 @@ class LiveMigrationConductor:
             raise
         here = None
         if hosts.power[source] == UP:
-            here = db.start_event(
-                server, request, "compute_check_can_live_migrate_source", hosts.names[source]
-            )
+            here = db.start_event(server, request, "compute_check_can_live_migrate_source", hosts.names[source])
         answered = yield from cloud.stages.host(cloud.timings.pre_check, "pre_check", dest, server, request)
         if not answered or here is None or hosts.power[source] != UP:
             yield from cloud.stages.no_answer(began)
