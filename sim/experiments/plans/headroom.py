@@ -27,7 +27,7 @@ _WEIGHTS = 40
 """Directions in which :func:`guaranteed` weighs resources against each other."""
 _SWAPS = 60
 _STEPS = 30
-"""A stride of hosts chosen by luck is that part of the number proven."""
+"""A stride of hosts chosen by luck is that part of the number that is possible at most."""
 _UNKNOWN_MAX = 3
 """Sets of one size that the solver may fail to decide, before looking at more of them is given up."""
 
@@ -211,7 +211,7 @@ class HeadroomSearch:
     def _by_luck(self, worst: Worst) -> Iterator[ByLuck]:
         """From the first number that is not proven until no set of the sample fits; in strides, where it is large."""
         count = len(self.room.hosts)
-        for size in range(worst.proven + 1, count, worst.proven // _STEPS + 1):
+        for size in range(worst.proven + 1, count, worst.at_most // _STEPS + 1):
             sample = [
                 tuple(sorted(self._rng.choice(count, size, replace=False).tolist())) for _ in range(self._samples)
             ]

@@ -134,7 +134,8 @@ def headroom_screen(found: Headroom, replays: Sequence[Replay]) -> RenderableTyp
         parts.append(Text(f"… {len(found.racks) - _RACKS} more; {good} of {len(found.racks)} can be", style="dim"))
     if found.by_luck:
         luck = grid("hosts chosen by luck", "sets that can be evacuated", "95% interval")
-        for draw in found.by_luck[:_RACKS]:
+        sure = sum(draw.share.value == 1.0 for draw in found.by_luck)  # more hosts are never evacuated more often
+        for draw in found.by_luck[max(sure - 1, 0) :][:_RACKS]:
             share = draw.share
             unknown = f" ({draw.undecided} not known)" if draw.undecided else ""
             luck.add_row(str(draw.hosts), f"{share.value:.0%}{unknown}", f"{share.low:.0%} … {share.high:.0%}")
