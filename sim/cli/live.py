@@ -77,7 +77,7 @@ class Pace:
             f"simulated {units.format_seconds(progress.now_s)}", f"under way {progress.under_way:,}",
             f"done {progress.done:,}", f"failed {progress.failed:,}", f"{self.events_per_s:,.0f} events/s",
         ]  # fmt: skip
-        return "   ".join([*parts, self._end(progress)])
+        return "  ".join([*parts, self._end(progress)])
 
     def _end(self, progress: Progress) -> str:
         """The guess in words: a span where paces differ, a least where the plan has more to begin."""
