@@ -84,24 +84,31 @@ def main() -> int:
     else:
         first = arguments.seed * 1000
         plan = [(seed, draw_sequence(seed)) for seed in range(first, first + arguments.n)]
-    for seed, sequence in plan:
-        found = differ.difference(sequence)
-        if found is None:
-            continue
-        reason = explanation(found)
-        if reason is not None:
-            explained[reason.name] = explained.get(reason.name, 0) + 1
-            continue
-        seeds = groups.setdefault(found.signature, [])
-        seeds.append(seed)
-        if len(seeds) <= arguments.shrink:
-            smallest = differ.shortest(sequence, found)
-            again = differ.difference(smallest)
-            print(tell(seed, smallest, again or found), flush=True)
-            print(f"  as JSON: {json.dumps(as_json(smallest))}", flush=True)
-    differ.nova.close()
-    _sum_up(len(plan), time.monotonic() - began, groups, explained)
+    played = 0
+    try:
+        for seed, sequence in plan:
+            found = differ.difference(sequence)
+            played += 1
+            reason = explanation(found) if found is not None else None
+            if reason is not None:
+                explained[reason.name] = explained.get(reason.name, 0) + 1
+            elif found is not None:
+                seeds = groups.setdefault(found.signature, [])
+                seeds.append(seed)
+                if len(seeds) <= arguments.shrink:
+                    _show_shortest(differ, seed, sequence, found)
+        differ.nova.close()
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    _sum_up(played, time.monotonic() - began, groups, explained)
     return 1 if groups else 0
+
+
+def _show_shortest(differ: Differ, seed: int, sequence: Sequence, found: Difference) -> None:
+    smallest = differ.shortest(sequence, found)
+    again = differ.difference(smallest)
+    print(tell(seed, smallest, again or found), flush=True)
+    print(f"  as JSON: {json.dumps(as_json(smallest))}", flush=True)
 
 
 def _sum_up(played: int, took_s: float, groups: dict[str, list[int]], explained: dict[str, int]) -> None:

@@ -195,8 +195,10 @@ class Driver(fake.FakeDriver):
         self.jobs[instance.uuid] = "finished"
         WORLD.pass_gate(self._host, "live_migration")
         outcome = self.jobs.pop(instance.uuid)
-        if WORLD.as_libvirt and (instance.uuid not in self.instances or dest in WORLD.crashed):
-            # The guest was destroyed, or nobody takes it: the copy fails.
+        guest = self.instances.get(instance.uuid)
+        off = guest is None or guest.state == power_state.SHUTDOWN
+        if WORLD.as_libvirt and (off or dest in WORLD.crashed):
+            # There is no guest any more, or nobody takes it: the copy fails.
             recover_method(context, instance, dest, migrate_data)
             return
         if WORLD.slow:

@@ -30,6 +30,8 @@ _AT_ONCE_S, _STAGE_S, _SLOW_S = 0.001, 1.0, 1000.0
 """How long the services take, a stage on a host, and a stage that is held."""
 _HELD_S = 5.5 * _SLOW_S
 """Long enough to come to where the other side is held, even if hosts that fail in the same stage were tried first."""
+_IDLE_S = 2 * _SLOW_S
+"""No stage lasts so long: if nothing happens for this time, what is under way waits for a host that is dead."""
 _REPORTED_S = 15.0
 _DURING_S = 40.0
 """How long what comes in the midst of a held stage may take."""
@@ -112,14 +114,15 @@ class _Player:
         if "hold" in step:
             self._last(_held(step))
         answer: ApiAnswer | None = getattr(self, f"_{step['op']}")(step)
+        clock = self.session._simulation.cloud.env
         if wanted is None:
-            self.session.settle()
+            # An order to a dead host is under way until it returns, which may be never.
+            self.session.run_until_seen(lambda: clock.peek() > self.session.now + _IDLE_S)
             self._notice(step)
             self._last(set())
             return self.row(answer)
         until = self.session.now + (_DURING_S if step.get("during") else _HELD_S)
         wanted = {key: wanted[key] for key in ("answer", "servers")}
-        clock = self.session._simulation.cloud.env
         self.session.run_until_seen(lambda: clock.peek() > until or self.row(answer) == wanted)
         self._last(set())
         return self.row(answer)

@@ -253,6 +253,22 @@ def test_reset_state_in_the_midst_puts_the_moved_server_in_error() -> None:
     assert session.migrations("vm1")[-1].status == "error"
 
 
+def test_a_delete_that_its_host_does_not_hear_of_leaves_the_copy_alone() -> None:
+    """The API deletes the row by itself, the guest runs on and arrives where nobody knows it: so real Nova does it."""
+    session = cloud()
+    migrate(session)
+    copying(session)
+    session.service("h1", forced_down=True)
+    assert session.request("vm1", None, method="DELETE", microversion="2.90").code == 204
+    assert session.server("vm1").status == "DELETED"
+    session.settle()
+    copy = next(record for record in session.records() if isinstance(record, r.LiveCopy))
+    assert copy.outcome == "completed"
+    assert session.migrations("vm1")[-1].status == "error"
+    assert session.actions("vm1")[0].events[-1].details == f"Instance {session.server('vm1').uuid} could not be found."
+    check(session.records())
+
+
 # --- hosts that die ---------------------------------------------------------------------------------------------------
 
 

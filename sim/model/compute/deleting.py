@@ -54,6 +54,7 @@ class Deleting:
             order.done()  # an earlier delete had the lock: the server has disappeared, and Nova is content
         elif (yield from order.spend(self.cloud.timings.delete, "delete")) and not server.deleted:
             self._destroy(server, order.ctx.request)
+            self.cloud.compute.live_migration.guest_gone(server)
             order.done()
 
     def _destroy(self, server: Server, request: str) -> None:
@@ -67,7 +68,6 @@ class Deleting:
         if server.group is not None and server.name in cloud.groups[server.group].members:
             cloud.groups[server.group].members.remove(server.name)
         cloud.db.delete_server(server, request)
-        cloud.compute.live_migration.guest_gone(server)
 
     # --- for now ------------------------------------------------------------------------------------------------------
 
@@ -83,6 +83,7 @@ class Deleting:
         if not (yield from order.spend(self.cloud.timings.delete, "soft_delete")):
             return
         self.cloud.compute.uptime.gone(server)
+        self.cloud.compute.live_migration.guest_gone(server)
         if order.finish(("soft-deleting",), vm_state="soft-delete", task_state=None, power_state=states.SHUTDOWN):
             self.waits(server, asked)
 

@@ -32,6 +32,8 @@ class LiveMigrations:
         self._at_once = int(cloud.options["DEFAULT.max_concurrent_live_migrations"])
         self._slots: dict[int, Pool] = {}
         """Source host → its semaphore; a new one after each crash."""
+        self._without_guest: set[int] = set()
+        """Migrations whose guest was gone before their source heard of them."""
 
     def migrate(self, ctx: Context, server: Server, migration: MigrationRecord, block_migration: object) -> Steps:
         """What the source does once the conductor has found a destination; never raises Nova's errors."""
@@ -54,6 +56,8 @@ class LiveMigrations:
         if not cloud.shared_storage and block_migration is not False:
             disk_b = local_disk_b(server)
         work = migration.work = LiveWork(cloud, ctx, migration, limits=self._limits, slots=slots, disk_b=disk_b)
+        if migration.id in self._without_guest:
+            work.guest_gone()
         try:
             yield from work.run()
         except SourceDiedError:
@@ -76,9 +80,13 @@ class LiveMigrations:
 
     def guest_gone(self, server: Server) -> None:
         """The server's guest is no more: what is copied of it breaks off."""
-        work = server.migrations[-1].work if server.migrations else None
-        if isinstance(work, LiveWork):
-            work.guest_gone()
+        last = server.migrations[-1] if server.migrations else None
+        if last is None:
+            return
+        if isinstance(last.work, LiveWork):
+            last.work.guest_gone()
+        elif last.type == "live-migration" and last.status == "accepted":
+            self._without_guest.add(last.id)
 
     def host_returned(self, host: int, request: str | None = None) -> None:
         """nova-compute starts again: servers found in the midst of a live migration are freed; claims are not.

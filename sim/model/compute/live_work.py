@@ -34,8 +34,8 @@ class LiveWork:
     """A live migration under way. ``stage`` is queued, preparing, starting, copying, finishing or rolling_back."""
 
     __slots__ = (
-        "aborted", "began", "boot", "cloud", "copy", "ctx", "dest", "disk_b", "flow", "limits", "migration", "server",
-        "slots", "source", "stage", "tail_s", "waiting",
+        "aborted", "began", "boot", "cloud", "copy", "ctx", "dest", "disk_b", "flow", "guest_lost", "limits",
+        "migration", "server", "slots", "source", "stage", "tail_s", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -50,7 +50,7 @@ class LiveWork:
         self.boot = cloud.hosts.crashes[self.source]
         self.disk_b = disk_b
         self.stage = "queued"
-        self.aborted = False
+        self.aborted = self.guest_lost = False
         self.waiting: Event | None = None
         self.copy: PreCopy | None = None
         self.flow: Flow | None = None
@@ -95,7 +95,7 @@ class LiveWork:
             yield from self._check_source()
         if self.aborted:
             outcome = "aborted"
-        elif self.server.deleted or cloud.hosts.power[self.dest] in _UNREACHABLE:
+        elif self.guest_lost or cloud.hosts.power[self.dest] in _UNREACHABLE:
             outcome = "failed"
         else:
             outcome = yield from self._copy()
@@ -301,6 +301,7 @@ class LiveWork:
 
     def guest_gone(self) -> None:
         """The guest died with its host or was deleted, so there is nothing more to copy."""
+        self.guest_lost = True
         if self.stage == "copying" and self.copy is not None and self.flow is not None:
             self.cloud.flows.command(self.flow, self.copy.link_lost)
 
