@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from sim.cli.many import Dask, RunsLine, Workers, make_executor, print_json
 from sim.errors import InputError, Issue
+
+if TYPE_CHECKING:
+    from sim.experiments.plans.knobs import Knob
 
 plan = typer.Typer(help="Search for plans: drains, failures survived, room for growth.", no_args_is_help=True)
 
@@ -54,8 +57,6 @@ def drain(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Find the shortest (or gentlest) drain that keeps the goals; the frontier; what binds."""
-    from sim.experiments.axes import Axis
-    from sim.experiments.experiment import axis_issues
     from sim.experiments.plans.drain import DrainSearch
     from sim.experiments.plans.goal import parse_goals
     from sim.experiments.plans.knobs import drain_step, knobs, parse_tried
@@ -73,12 +74,7 @@ def drain(
     if issues or scenario is None or number is None:
         raise InputError(issues)
     found = knobs(scenario, number, settings)
-    issues += [
-        Issue(f"--try {knob.name}", one.what, one.right)
-        for knob in found
-        if knob.name in settings
-        for one in axis_issues(source, edits, [Axis(knob.path, knob.values)])
-    ]
+    issues += _tried_issues(source, edits, [knob for knob in found if knob.name in settings])
     if issues:
         raise InputError(issues)
     target = out or Path("results") / f"plan-drain-{base.name}"
@@ -102,6 +98,18 @@ def drain(
         _show(drain_screen(answer, goals), f"drain of {base.name}" + (f": {goal}" if goal else ""), files)
     if not answer.best.verdict.met:
         raise typer.Exit(1)
+
+
+def _tried_issues(source: Path, edits: list[str], tried: list[Knob]) -> list[Issue]:
+    """What is wrong with values of knobs that were named."""
+    from sim.experiments.axes import Axis
+    from sim.experiments.experiment import axis_issues
+
+    return [
+        Issue(f"--try {knob.name}", one.what, one.right)
+        for knob in tried
+        for one in axis_issues(source, edits, [Axis(knob.path, knob.values)])
+    ]
 
 
 def _loaded(source: Path, edits: list[str], seed: int, issues: list[Issue]) -> tuple[Any, Any]:
