@@ -39,11 +39,10 @@ def make_executor(workers: int | None, dask: str | None) -> Executor:
     return Processes(workers)
 
 
-class RunsLine:
-    """One line about runs: a bar on a terminal, else a line on standard error every half minute."""
+class Line:
+    """One line about long work: it changes on a terminal, else it is printed on standard error every half minute."""
 
     def __init__(self) -> None:
-        self.last: Progress | None = None
         self._said = time.perf_counter()
         self._live = None
         if sys.stderr.isatty():
@@ -53,24 +52,37 @@ class RunsLine:
             self._live = Live(console=Console(stderr=True), refresh_per_second=5, transient=True)
             self._live.start()
 
+    def say(self, words: str, done: int = 0, total: int = 0) -> None:
+        """The words, beside a bar if there is a ``total``."""
+        if self._live is None:
+            if time.perf_counter() - self._said >= _EVERY_S:
+                self._said = time.perf_counter()
+                print(words, file=sys.stderr, flush=True)
+            return
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        row = Table.grid(padding=(0, 2))
+        row.add_row(*([ProgressBar(total=total, completed=done, width=30)] if total else []), words)
+        self._live.update(row)
+
+    def close(self) -> None:
+        """The line goes."""
+        if self._live is not None:
+            self._live.stop()
+
+
+class RunsLine(Line):
+    """The line about runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: Progress | None = None
+
     def update(self, progress: Progress) -> None:
         """Called after each run."""
         self.last = progress
-        if self._live is not None:
-            from rich.progress_bar import ProgressBar
-            from rich.table import Table
-
-            row = Table.grid(padding=(0, 2))
-            row.add_row(ProgressBar(total=max(progress.total, 1), completed=progress.done, width=30), _words(progress))
-            self._live.update(row)
-        elif time.perf_counter() - self._said >= _EVERY_S:
-            self._said = time.perf_counter()
-            print(_words(progress), file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """The bar goes."""
-        if self._live is not None:
-            self._live.stop()
+        self.say(_words(progress), progress.done, max(progress.total, 1))
 
     def interrupted(self) -> None:
         """Say what an interrupted command has done, and end with 130."""

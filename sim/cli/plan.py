@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sim.cli.many import Dask, RunsLine, Workers, make_executor, print_json
+from sim.cli.many import Dask, Line, RunsLine, Workers, make_executor, print_json
 from sim.errors import InputError, Issue
 
 if TYPE_CHECKING:
@@ -206,7 +206,14 @@ def headroom(
     base, scenario = _loaded(source, list(sets or []), seed, issues)
     if issues:
         raise InputError(issues)
-    found = HeadroomSearch(room_of(scenario, scenario.run.seed), seed, sets_max=sets_max, samples=samples).run()
+    room, line = room_of(scenario, scenario.run.seed), Line()
+    try:
+        found = HeadroomSearch(
+            room, seed, sets_max=sets_max, samples=samples,
+            on_judged=lambda count: line.say(f"{count:,} sets of hosts judged"),
+        ).run()  # fmt: skip
+    finally:
+        line.close()
     target = out or Path("results") / f"plan-headroom-{base.name}"
     worst = found.worst
     cases = [

@@ -10,7 +10,7 @@ does not fit, looked for where it hurts most. Where the two do not meet, the gap
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -92,8 +92,11 @@ class Headroom:
 class HeadroomSearch:
     """One cloud's headroom."""
 
-    def __init__(self, room: Room, seed: int = 1, *, sets_max: int = SETS_MAX, samples: int = SAMPLES) -> None:
-        self.room, self.packer = room, Packer(room)
+    def __init__(
+        self, room: Room, seed: int = 1, *, sets_max: int = SETS_MAX, samples: int = SAMPLES,
+        on_judged: Callable[[int], None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self.room, self.packer = room, Packer(room, on_answer=on_judged)
         self._rng = np.random.default_rng(seed)
         self._sets_max, self._samples = sets_max, samples
         self._kinds = kinds(room)

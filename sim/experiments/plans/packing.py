@@ -10,7 +10,7 @@ Asked in this order, each step only where the one before could not tell:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,8 +40,12 @@ class Packing:
 class Packer:
     """Answers for one cloud; keeps what does not depend on which hosts fail."""
 
-    def __init__(self, room: Room, effort: float = EFFORT) -> None:
+    def __init__(
+        self, room: Room, effort: float = EFFORT, *, on_answer: Callable[[int], None] = lambda _: None
+    ) -> None:  # fmt: skip
         self.room, self._effort = room, effort
+        self._on_answer = on_answer
+        """Told after each answer how many there were so far."""
         self._slots = np.array([room.slots(row) for row in range(len(room.classes))], dtype=np.int64).reshape(
             len(room.classes), len(room.hosts)
         )
@@ -57,6 +61,7 @@ class Packer:
         down[list(failed)] = True
         found = self._ask(down)
         self.asked[found.how] = self.asked.get(found.how, 0) + 1
+        self._on_answer(sum(self.asked.values()))
         return found
 
     def _ask(self, down: np.ndarray) -> Packing:
@@ -107,27 +112,31 @@ class Packer:
     # --- 2: best fit, largest first
 
     def _packed(self, down: np.ndarray, wanted: Ints) -> bool:
-        room = self.room
-        free = room.free.astype(np.float64)
-        free[:, down] = -1.0
+        """Servers of a class, one by one to the host with the least left: so each host in its turn is filled up."""
+        room, up = self.room, ~down
+        free = room.free.copy()
         scale = np.maximum(room.free.max(axis=1, initial=1), 1).astype(np.float64)
         taken = {name: members.copy() for name, members in room.members.items()}
         for row in self._order:
-            need_ = room.needs[row]
+            count, need_ = int(wanted[row]), room.needs[row]
+            if not count:
+                continue
+            asked = need_ > 0
+            places = (free[asked] // need_[asked, None]).min(axis=0, initial=count)
             group = room.classes[row].group
-            for _ in range(int(wanted[row])):
-                able = room.allowed[row] & (free >= need_[:, None]).all(axis=0)
-                able &= ((need_[:, None] <= room.total) | (need_[:, None] == 0)).all(axis=0) & ~down
-                if group is not None:
-                    able &= taken[group] < room.limits[group]
-                hosts = np.flatnonzero(able)
-                if not len(hosts):
-                    return False
-                left = ((free[:, hosts] - need_[:, None]) / scale[:, None]).sum(axis=0)
-                host = int(hosts[np.argmin(left)])
-                free[:, host] -= need_
-                if group is not None:
-                    taken[group][host] += 1
+            if group is not None:
+                places = np.minimum(places, room.limits[group] - taken[group])
+            able = room.allowed[row] & up & (need_[:, None] <= room.total)[asked].all(axis=0)
+            hosts = np.flatnonzero(able & (places > 0))
+            if int(places[hosts].sum()) < count:
+                return False
+            left = ((free[:, hosts] - need_[:, None]) / scale[:, None]).sum(axis=0)
+            hosts = hosts[np.argsort(left, kind="stable")]
+            put = places[hosts]
+            put = np.clip(count - (np.cumsum(put) - put), 0, put)
+            free[:, hosts] -= need_[:, None] * put
+            if group is not None:
+                taken[group][hosts] += put
         return True
 
     # --- 3: flow
