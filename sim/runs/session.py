@@ -139,10 +139,14 @@ class Session:
         assert isinstance(answer, ApiAnswer)
         return answer
 
-    def service(self, host: str, *, disabled: bool | None = None, forced_down: bool | None = None) -> None:
+    def service(self, host: str, *, disabled: bool | None = None, forced_down: bool | None = None) -> ApiAnswer:
         """Enable or disable a host's compute service, force it down or lift that, as an administrator does."""
         steps = self._cloud.door.service(self._host(host), disabled=disabled, forced_down=forced_down)
-        self._simulation.advance(until=self._simulation.env.process(steps))
+        process = self._simulation.env.process(steps)
+        self._simulation.advance(until=process)
+        answer = process.value
+        assert isinstance(answer, ApiAnswer)
+        return answer
 
     def fail(self, host: str, kind: Literal["crash", "hang", "network"] = "crash") -> None:
         """A host crashes, hangs (guests run, the service is silent) or loses its network, now."""

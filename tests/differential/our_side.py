@@ -174,10 +174,12 @@ class _Player:
         server = self.session.server(step["host_of"]) if known else None
         return None if server is None or server.vm_state == "deleted" else server.host
 
-    def _service(self, step: Step) -> None:
+    def _service(self, step: Step) -> ApiAnswer | None:
         host = self._named(step)
-        if host is not None:
-            self.session.service(host, disabled=step.get("disabled"), forced_down=step.get("forced_down"))
+        if host is None:
+            return None
+        answer = self.session.service(host, disabled=step.get("disabled"), forced_down=step.get("forced_down"))
+        return None if answer.code == 200 else answer
 
     def _dead(self, step: Step) -> None:
         host = self._named(step)

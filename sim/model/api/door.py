@@ -70,6 +70,11 @@ class ApiAnswer(NamedTuple):
     request_id: str
     fault_name: str | None
 
+_NOT_RESTARTED = (
+    "Unable to force up host {} as `done` evacuation migration records remain associated with the host. Ensure the "
+    "compute service has been restarted, allowing these records to move to `completed` before retrying this request."
+)
+
 
 class Door:
     """``cloud.door``."""
@@ -174,7 +179,7 @@ class Door:
 
     def service(
         self, host: int, *, disabled: bool | None = None, forced_down: bool | None = None, reason: str | None = None
-    ) -> Steps:
+    ) -> Generator[Event, Any, ApiAnswer]:
         """An administrator changes the compute service of a host (PUT ``os-services``)."""
         cloud = self.cloud
         name, request = cloud.hosts.names[host], cloud.db.next_request_id()
@@ -188,6 +193,10 @@ class Door:
         self._knock(request, "os-services", server=None, version="2.53", who="admin", body=body)
         yield from self._work(name, request)
         cloud.pools.api.release()
+        if forced_down is False and cloud.compute.rebuilding.is_awaited(host):
+            refused = ApiAnswer(400, _NOT_RESTARTED.format(name), None, request, fault_name(400))
+            cloud.log.append(records.Answer(cloud.env.now, request, refused.code, refused.message))
+            return refused
         if disabled is not None:
             cloud.hosts.disabled[host] = disabled
             cloud.hosts.disabled_reason.pop(host, None)
@@ -197,6 +206,7 @@ class Door:
             cloud.service_group.force_down(host, forced_down)
         cloud.record_host(host, reason or "")
         cloud.log.append(records.Answer(cloud.env.now, request, 200, None))
+        return ApiAnswer(200, None, None, request, None)
 
 
 def _called(call: Call) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sim.model.cloud import Cloud
 
 SOFT, HARD = "SOFT", "HARD"
+_ERR_OUT = frozenset({"suspend", "resume"})
+"""What puts a server in error when the hypervisor refuses it."""
 SOFT_TASKS: Tasks = ("rebooting", "reboot_pending", "reboot_started")
 HARD_TASKS: Tasks = ("rebooting_hard", "reboot_pending_hard", "reboot_started_hard")
 
@@ -36,7 +38,7 @@ class Power:
         try:
             if not (yield from order.lock()):
                 return
-            if _unmade(server):
+            if is_unmade(server):
                 order.fail(InstanceNotFound(server.uuid))
                 return
             uptime, timings = self.cloud.compute.uptime, self.cloud.timings
@@ -140,12 +142,18 @@ class Power:
         order = Order(self.cloud, ctx, server, f"compute_{name}_instance")
         if not (yield from order.arrive()):
             return
-        if _unmade(server):
-            order.fail(InstanceNotFound(server.uuid))
-        elif (yield from order.spend(dist, name)):
+        there = not is_unmade(server)
+        if there and not (yield from order.spend(dist, name)):
+            return
+        if there and (server.deleted or server.host == order.host):
             order.finish((task,), task_state=None, **after)
+            return
+        # The hypervisor has no such guest: it is not made yet, or has moved on meanwhile.
+        if name in _ERR_OUT:
+            self.cloud.db.save(server, ctx.request, vm_state="error")
+        order.fail(InstanceNotFound(server.uuid))
 
 
-def _unmade(server: Server) -> bool:
+def is_unmade(server: Server) -> bool:
     """Whether the hypervisor has no such guest yet: the server is this host's, but its disks are still on their way."""
     return any(one.status == "post-migrating" and one.dest == server.host for one in server.migrations)

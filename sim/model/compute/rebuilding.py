@@ -51,6 +51,10 @@ class Rebuilding:
         assert migration.source is not None
         self._from.setdefault(migration.source, []).append(migration)
 
+    def is_awaited(self, host: int) -> bool:
+        """Whether servers were evacuated from the host that its nova-compute has not started anew since."""
+        return any(one.status == "done" and not one.server.deleted for one in self._from.get(host, ()))
+
     def rebuild(
         self, ctx: Context, server: Server, migration: MigrationRecord, dest: int, target_stopped: bool,
         on_shared: bool | None = None,
@@ -227,7 +231,7 @@ class _Rebuild:
         """The server is still on its old host, and holds nothing here."""
         cloud, db, server, request = self.cloud, self.cloud.db, self.server, self.ctx.request
         db.save_migration(self.migration, "failed")
-        if self.dest in server.held and server.host != self.dest:
+        if self.dest in server.held:  # even if another rebuild has brought the server here meanwhile
             cloud.placement.release(server, self.dest)
         db.save(server, request, **changes)
         db.fault(server, error.code, error.message)
