@@ -33,7 +33,7 @@ _HELD_S = 5.5 * _SLOW_S
 _IDLE_S = 2 * _SLOW_S
 """No stage lasts so long: if nothing happens for this time, what is under way waits for a host that is dead."""
 _REPORTED_S = 15.0
-_DURING_S = 40.0
+_DURING_S = 400.0
 """How long what comes in the midst of a held stage may take."""
 _AT_ONCE = (
     "api", "conductor", "scheduler", "prep_resize", "build_claim", "claim_failure", "device_state", "guest_boot",

@@ -95,7 +95,7 @@ class LiveWork:
             yield from self._check_source()
         if self.aborted:
             outcome = "aborted"
-        elif self.guest_lost or cloud.hosts.power[self.dest] in _UNREACHABLE:
+        elif self.guest_lost or cloud.compute.uptime.lost(self.server) or cloud.hosts.power[self.dest] in _UNREACHABLE:
             outcome = "failed"
         else:
             outcome = yield from self._copy()
