@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
 
 from sim.experiments.compare import Compared
 from sim.experiments.measures import Measure
@@ -24,6 +24,12 @@ _PANELS = 4
 """Panels in a row."""
 _LABEL, _NAME, _TITLE = 30, 70, 100
 """Characters of a value, of a variant, of a title."""
+_FINE_S = 3.0
+"""Of a time axis that is shorter, ticks are not whole seconds."""
+_WIDE = 50
+"""Times whose greatest is so many times the least stand on a logarithmic scale."""
+_DECADES = (0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0, 86400.0, 864000.0, 8640000.0)
+"""Their ticks, seconds."""
 _SHOWN = 40
 """Variants in one figure."""
 
@@ -158,8 +164,16 @@ def frontier_figure(
             if name == best:
                 axes.scatter([x], [y], s=90, facecolors="none", edgecolors=BAD, linewidths=1.6, label="chosen")
         seconds = Measure("time", "time_s", "mean")
-        for axis in (axes.xaxis, axes.yaxis):
+        every = np.array([*beaten, *fewer, *((x, y) for x, y, _ in points)])
+        for axis, scale, values in zip(
+            (axes.xaxis, axes.yaxis), (axes.set_xscale, axes.set_yscale), every.T, strict=True
+        ):
+            wide = values.min() > 0 and values.max() > _WIDE * values.min()
+            scale("log" if wide else "linear")
             _scale(axis, seconds)
+            if wide:
+                axis.set_major_locator(FixedLocator(_DECADES))
+                axis.set_minor_locator(NullLocator())
         axes.set_xlabel("makespan")
         axes.set_ylabel("guest time lost to downtime and slowdown")
         axes.grid()
@@ -211,6 +225,10 @@ def _scale(axis: Axis, measure: Measure, *, signed: bool = False) -> None:
     def words(value: float, _: object) -> str:
         if measure.unit != "s":
             return measure.text(value, signed=signed)
+        low, high = sorted(axis.get_view_interval())
+        if value and high - low < _FINE_S:  # so close that ticks in whole seconds would read alike
+            factor, unit = (1000, "ms") if max(-low, high) < 1 else (1, "s")
+            return f"{'+' if signed and value > 0 else ''}{round(factor * value, 6):g} {unit}"
         return re.sub(r" 00 (s|min|h)$|\.0+(?= s$)", "", measure.text(value, signed=signed)) if value else "0"
 
     if measure.unit == "s":

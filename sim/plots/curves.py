@@ -60,36 +60,45 @@ def progress(source: Source, between: Between | None = None) -> Figure:
         _stairs(axes, times, np.concatenate([np.ones(moves.height), -np.ones(len(over))]), "under way", records.end_s)
         axes.set_ylim(0, None)
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.yaxis.set_major_formatter(style.COUNTS)
         axes.set_ylabel("moves")
         style.time_axis(axes, start, end)
         axes.grid(axis="y")
         present = [name for name in _ENDS if len(ends[name]) or name == "under way"]
         style.legend(axes, [(_WORDS[name], Line2D([], [], color=_ENDS[name][0], linestyle=_ENDS[name][1]))
                             for name in present])  # fmt: skip
-        _operations(below, operations, records.end_s)
-        below.set_xlim(start, end)
+        _operations(below, operations, records.end_s, (start, end))
         more = table(records, "operations").height - operations.height
         style.note(made, f"{moves.height:,} moves asked for", f"{more} more operations are not drawn" if more else "")
     return made
 
 
 def _stairs(axes: Axes, times: np.ndarray, steps: np.ndarray, name: str, end: float) -> None:
-    order = np.argsort(times, kind="stable")
-    x = np.concatenate([[0.0], times[order], [end]])
-    y = np.concatenate([[0.0], np.cumsum(steps[order])])
+    moments, which = np.unique(times, return_inverse=True)  # one place freed and taken at once is no change
+    x = np.concatenate([[0.0], moments, [end]])
+    y = np.concatenate([[0.0], np.cumsum(np.bincount(which, weights=steps, minlength=len(moments)))])
     colour, dash = _ENDS[name]
     axes.step(x, np.append(y, y[-1]), where="post", color=colour, linestyle=dash)
 
 
-def _operations(axes: Axes, operations: pl.DataFrame, end: float) -> None:
-    """Bars below the curves, one for each operation of the plan."""
+def _operations(axes: Axes, operations: pl.DataFrame, end: float, between: Between) -> None:
+    """Bars below the curves, one for each operation of the plan; its name within its bar, or beside a short one."""
+    start, stop = between
     columns = ("kind", "target", "began_s", "ended_s", "outcome")
     for row, (kind, target, begin, over, outcome) in enumerate(operations.select(columns).iter_rows()):
         until = end if over is None else over
         colour = {"done": "#b9d9cd", "partial": "#f3d9a4", "failed": "#eeb894"}.get(outcome, style.FAINT)
-        axes.barh(row, until - begin, left=begin, color=colour, height=0.85)
-        axes.text(0.004, row, f"{kind} {shorten(target, 40)}: {outcome}", transform=axes.get_yaxis_transform(),
-                  fontsize=7.5, va="center")  # fmt: skip
+        seen = max(until - begin, 0.002 * (stop - start))  # a moment is drawn as long as can be seen
+        axes.barh(row, seen, left=begin, color=colour, height=0.85)
+        low, high = (min(max((t - start) / (stop - start), 0.0), 1.0) for t in (begin, until))
+        late = high > 0.6
+        within = high - low > 0.35 or (late and low < 0.4)
+        side = "right" if late and not within else "left"
+        x = low if within or side == "right" else high
+        axes.annotate(f"{kind} {shorten(target, 40)}: {outcome}", (x, row), xycoords=axes.get_yaxis_transform(),
+                      xytext=(4 if side == "left" else -4, 0), textcoords="offset points", fontsize=7.5, ha=side,
+                      va="center")  # fmt: skip
+    axes.set_xlim(start, stop)
     axes.set_ylim(max(operations.height, 1) - 0.5, -0.5)
     axes.set_axis_off()
 
@@ -117,7 +126,7 @@ def _distribution(axes: Axes, values: np.ndarray, words: str) -> None:
     axes.set_title(words, fontsize=8.5, fontweight="normal")
     axes.set_xlabel("seconds")
     axes.grid()
-    axes.set_ylim(0, 1.03)
+    axes.set_ylim(0, 1.08)
     if not len(values) or not values[-1]:
         words = "none of them" if len(values) else "no server"
         axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", color=style.PALE)
@@ -131,10 +140,9 @@ def _distribution(axes: Axes, values: np.ndarray, words: str) -> None:
     for q in (0.5, 0.95) if len(values) >= _MANY else ():
         at = float(np.quantile(values, q))
         axes.plot([at], [q], "o", color=style.INK, markersize=4)
-        left = at > 0.6 * most
-        axes.annotate(units.format_seconds(at), (at, q), xytext=(-6 if left else 6, -9), textcoords="offset points",
-                      fontsize=7.5, ha="right" if left else "left", zorder=5,
-                      bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6})  # fmt: skip
+        left = at > 0.6 * most  # above a rising curve on its left, below it on its right: there it never is
+        axes.annotate(units.format_seconds(at), (at, q), xytext=(-5, 3) if left else (5, -9),
+                      textcoords="offset points", fontsize=7.5, ha="right" if left else "left", zorder=5)  # fmt: skip
     axes.set_xlim(-0.02 * max(most, 1e-3), 1.05 * max(most, 1e-3))
     axes.xaxis.set_major_locator(MaxNLocator(5))
 
@@ -158,6 +166,7 @@ def headroom(source: Source) -> Figure:
             axes.set_xlabel(f"more {shorten(flavor, 22)}")
             axes.set_xlim(0, 1.22 * top)
             axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+            axes.xaxis.set_major_formatter(style.COUNTS)
             axes.grid(axis="x")
         names = [group.group if group.kind == "cloud" else f"{group.kind} {group.group}" for group in groups]
         panels[0].set_yticks(y, [shorten(name, 26) for name in names])

@@ -35,6 +35,8 @@ _RECEIVES = "receiving"
 _REFUSING = frozenset({"pre_check", "prep_resize", "claim_failure"})
 """Stages in which a host says no: that is marked as a refusal, and not as a failure too."""
 _RECEIVING = "#a9cbe4"
+_STAYED = frozenset({"done", "unconfirmed", "under way"})
+"""Outcomes of moves that are on their way to their destination, or there."""
 
 
 def gantt_hosts(
@@ -141,12 +143,13 @@ def _drawn(records: Records, rows: _Rows, chart: _Chart, page: int) -> Figure:
     with style.figure(high + 2.2, f"{chart.title}: {records.name}") as made:
         top, axes = made.subplots(2, 1, sharex=True, height_ratios=[0.85, high])
         kinds = _overview(top, records, start, end)
-        _rows(axes, rows, shown)
+        marks = _rows(axes, rows, shown)
         style.time_axis(axes, start, end)
-        _legend(top, kinds, rows.asked is not None)
+        _legend(top, kinds, rows, marks)
         every = sum(map(len, pages))
         paged = f"page {page} of {len(pages)}: {len(shown)} of {every:,} {chart.what}" if len(pages) > 1 else ""
-        style.note(made, paged, chart.rest, "above: all operations of the run" if paged else "")
+        astray = "↛: the move failed, was cancelled or reverted" if "astray" in marks else ""
+        style.note(made, paged, chart.rest, "above: all operations of the run" if paged else "", astray)
     return made
 
 
@@ -198,16 +201,18 @@ def _overview(axes: Axes, records: Records, start: float, end: float) -> list[st
     axes.set_ylabel("under way")
     axes.set_ylim(0, None)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(style.COUNTS)
     return kinds
 
 
-def _rows(axes: Axes, rows: _Rows, shown: dict[str, int]) -> None:
-    """A row for each name, its lanes from the top; a thin line between rows."""
+def _rows(axes: Axes, rows: _Rows, shown: dict[str, int]) -> set[str]:
+    """A row for each name, its lanes from the top; a thin line between rows. Returns the kinds of marks there are."""
     y = 0.0
     boxes: list[tuple[float, float, float, float]] = []
     colours: list[str] = []
     marks: dict[str, list[tuple[float, float]]] = {"failed": [], "refused": [], "retry": []}
     ticks = []
+    astray = False
     each = rows.of(list(shown))
     for name, room in shown.items():
         row = each[name]
@@ -219,7 +224,7 @@ def _rows(axes: Axes, rows: _Rows, shown: dict[str, int]) -> None:
             marks[kind].append((t, y + at))
         ticks.append(y + room / 2)
         if row.asked is not None:
-            _journey(axes, row.asked, y + room / 2)
+            astray |= _journey(axes, row.asked, y + room / 2)
         y += room + _GAP
         axes.axhline(y - _GAP / 2, color=style.FAINT, linewidth=0.5, zorder=0)
     corners = [[(b, lo), (e, lo), (e, hi), (b, hi)] for b, e, lo, hi in boxes]
@@ -232,6 +237,7 @@ def _rows(axes: Axes, rows: _Rows, shown: dict[str, int]) -> None:
     axes.tick_params(axis="y", length=0)
     if not shown:
         axes.text(0.5, 0.5, "nothing was done", transform=axes.transAxes, ha="center", color=style.PALE)
+    return {kind for kind, points in marks.items() if points} | ({"astray"} if astray else set())
 
 
 _MARKS: dict[str, dict[str, Any]] = {
@@ -286,27 +292,34 @@ def _server_lanes(row: _Rows, asked: pl.DataFrame, room: int) -> _Drawn:
     return drawn
 
 
-def _journey(axes: Axes, asked: pl.DataFrame, y: float) -> None:
-    """At the right: where the server's last move went, or was to go."""
+def _journey(axes: Axes, asked: pl.DataFrame, y: float) -> bool:
+    """At the right: where the server's last move went. Returns whether it did not, and its arrow is struck (↛)."""
     moves = asked.filter(pl.col("source").is_not_null())
     if moves.height:
         last = moves.row(-1, named=True)
-        words = f"{shorten(last['source'], 14)} → {shorten(last['dest'] or 'nowhere', 14)}"
+        stayed = last["outcome"] in _STAYED
+        words = f"{shorten(last['source'], 14)} {'→' if stayed else '↛'} {shorten(last['dest'] or 'nowhere', 14)}"
         axes.text(1.006, y, words, transform=axes.get_yaxis_transform(), va="center", fontsize=7, color="#555555")
+        return not stayed
+    return False
 
 
 def _colour(stage: str) -> str:
     return _RECEIVING if stage == _RECEIVES else style.stage_colour(stage)
 
 
-def _legend(axes: Axes, kinds: list[str], by_server: bool) -> None:
+def _legend(axes: Axes, kinds: list[str], rows: _Rows, present: set[str]) -> None:
+    """What the colours mean, and the marks there are."""
     words_of = {"guest": "starting, stopping or rebuilding the guest"}
     entries: list[tuple[str, Any]] = [(words_of.get(kind, kind), style.STAGES[kind]) for kind in kinds]
     marks = [("failed", "failed"), ("refused", "refused by the API"), ("retry", "turned away by a host")]
-    if not by_server:
-        entries.append(("receiving", _RECEIVING))
+    if rows.asked is None:
+        if (rows.bars["stage"] == _RECEIVES).any():
+            entries.append(("receiving", _RECEIVING))
         marks = [("failed", "failed or aborted"), ("retry", "turned a server away")]
     for kind, words in marks:
+        if kind not in present:
+            continue
         mark = _MARKS[kind]
         face, edge = mark.get("facecolors", mark.get("color")), mark["edgecolors"]
         entries.append((words, Line2D([], [], linestyle="none", marker=mark["marker"], markersize=5.5,

@@ -132,6 +132,6 @@ def cell(value: Any, column: Column) -> Cell:
         text = f"{value:,}"
     else:
         text = f"{value:,.2f}" if abs(value) < 1e6 else f"{value:,.0f}"
-        text = text if column.unit == "s" else text.removesuffix(".00")
+        text = text if column.unit in {"s", "W"} else text.removesuffix(".00")
     plain = f"{value:.9g}"
     return Cell(text, None if plain == text else plain, "n")

@@ -219,8 +219,10 @@ def _racks(axes: Axes, wiring: Wiring, moment: _Moment) -> str:
         where[spine] = (10.0 * (place + 1) / (len(spines) + 1), 1.55)
     _cables(axes, graph, where, moment)
     for node, (x, y) in where.items():
-        words = _tail(node.removeprefix("leaf "), 16 if node in spines else max(110 // wide, 4))
-        axes.text(x, y, words, ha="center", va="center", fontsize=7.5, color="white", zorder=3, bbox=_SWITCH)
+        close = wide > 12 and node not in spines
+        words = _tail(node.removeprefix("leaf "), 16 if node in spines else max((140 if close else 110) // wide, 4))
+        size = 6.0 if close else 7.5
+        axes.text(x, y, words, ha="center", va="center", fontsize=size, color="white", zorder=3, bbox=_SWITCH)
     if rest:
         _rest(axes, rest, racks, carried, 10.0 * (wide - 0.5) / wide)
     axes.set_xlim(-0.05, 10.05)

@@ -135,19 +135,28 @@ def guest_speed(source: Source, server: str, between: Between | None = None) -> 
         axes.set_ylabel("speed of the guest")
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         lost = np.concatenate([[0.0], np.cumsum((1.0 - speed[:-1]) * np.diff(times))])
-        other = axes.twinx()
-        other.plot(times, lost, color=style.BAD, linestyle=(0, (4, 2)))
-        other.set_ylim(0, max(float(lost[-1]) * 1.15, 0.1))
-        other.set_ylabel("running time lost (s)", color=style.BAD)
-        other.spines["right"].set_visible(True)
+        lines = [("speed", Line2D([], [], color=style.INK))]
+        if lost[-1] > 0:
+            lines.append(("running time lost, summed", _lost(axes, times, lost)))
         style.time_axis(axes, start, end)
-        lines = [("speed", Line2D([], [], color=style.INK)),
-                 ("running time lost, summed", Line2D([], [], color=style.BAD, linestyle=(0, (4, 2))))]  # fmt: skip
         style.legend(axes, [*lines, *((kind, style.STAGES[kind]) for kind in kinds)])
         down, slowed = float(still["took_s"].sum()), float(slow["lost_s"].sum())
         stood = f"stood still for {units.format_seconds(down)} in {units.counted(still.height, 'spells')}"
-        style.note(made, stood, f"lost {units.format_seconds(slowed)} of running time to slowdowns")
+        style.note(
+            made, stood if still.height else "never stood still",
+            f"lost {units.format_seconds(slowed)} of running time to slowdowns" if slowed else "was never slowed",
+        )  # fmt: skip
     return made
+
+
+def _lost(axes: Axes, times: np.ndarray, lost: np.ndarray) -> Line2D:
+    """Running time lost, on a scale of its own at the right; returns its line for the legend."""
+    other = axes.twinx()
+    (line,) = other.plot(times, lost, color=style.BAD, linestyle=(0, (4, 2)))
+    other.set_ylim(0, float(lost[-1]) * 1.15)
+    other.set_ylabel("running time lost (s)", color=style.BAD)
+    other.spines["right"].set_visible(True)
+    return line
 
 
 def _around(records: Records, *frames: pl.DataFrame) -> Between:

@@ -26,9 +26,10 @@ WIDTH = 10.0
 """Inches: the width of a landscape A4 page within its margins."""
 INK, PALE, FAINT = "#222222", "#8a8a8a", "#e4e4e4"
 BAD, WARN = "#d55e00", "#e69f00"
-# Okabe and Ito's colours (2008), told apart by all readers; their lightness differs, for printers.
+# Okabe and Ito's colours (2008), told apart by all readers; three are shifted so that in grey, too, a stage differs
+# from the next.
 STAGES: Mapping[str, str] = {
-    "asking": "#56b4e9", "preparing": "#e69f00", "copying": "#0072b2", "guest": "#cc79a7", "finishing": "#009e73",
+    "asking": "#56b4e9", "preparing": "#f2b632", "copying": "#005a96", "guest": "#bb6296", "finishing": "#009e73",
     "undoing": "#f0e442", "waiting": "#d0d0d0",
 }  # fmt: skip
 """Kinds of stages and their colours."""
@@ -46,9 +47,9 @@ KIND: Mapping[str, str] = {stage: kind for kind, stages in _KINDS.items() for st
 """Stage → its kind."""
 STATUSES: Mapping[str, str] = {
     "ACTIVE": "#009e73", "BUILD": "#56b4e9", "SHUTOFF": "#8c8c8c", "PAUSED": "#c9b458", "SUSPENDED": "#a39a6b",
-    "MIGRATING": "#0072b2", "RESIZE": "#5d3a9b", "VERIFY_RESIZE": "#b79ad6",
+    "MIGRATING": "#005a96", "RESIZE": "#5d3a9b", "VERIFY_RESIZE": "#b79ad6",
     "REVERT_RESIZE": "#8d6cc0", "REBUILD": "#e69f00", "REBOOT": "#f0e442",
-    "HARD_REBOOT": "#f0e442", "RESCUE": "#cc79a7", "SHELVED": "#c7c7c7", "SHELVED_OFFLOADED": "#e3e3e3",
+    "HARD_REBOOT": "#b3a717", "RESCUE": "#cc79a7", "SHELVED": "#c7c7c7", "SHELVED_OFFLOADED": "#e3e3e3",
     "SOFT_DELETED": "#f2c9b0", "DELETED": "#ffffff", "ERROR": "#d55e00",
 }  # fmt: skip
 """A server's status → its colour."""
@@ -64,6 +65,10 @@ _RC: Any = {
     "grid.color": FAINT, "grid.linewidth": 0.6, "legend.fontsize": 8, "legend.frameon": False, "lines.linewidth": 1.4,
     "hatch.linewidth": 0.5, "svg.fonttype": "path", "svg.hashsalt": "novasim", "text.parse_math": False,
 }  # fmt: skip
+
+
+COUNTS = "{x:,.0f}"
+"""Ticks that count."""
 
 
 class Figure(_Figure):

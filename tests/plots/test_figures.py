@@ -13,7 +13,7 @@ from crowd import PER_HOST, crowd
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -66,6 +66,18 @@ def words_of(figure: Figure) -> list[Named]:
         if axes.axison:
             found += [*tick_labels(axes.xaxis), *tick_labels(axes.yaxis)]
     return found
+
+
+def test_in_grey_a_stage_differs_from_the_next() -> None:
+    def lightness(kind: str) -> float:
+        """By the weights of ITU-R BT.601, as printers and image programs turn colours to grey: 0..255."""
+        red, green, blue = (255 * part for part in to_rgb(style.STAGES[kind]))
+        return 0.299 * red + 0.587 * green + 0.114 * blue
+
+    for pair in pairwise(("asking", "preparing", "copying", "guest", "finishing")):
+        assert abs(lightness(pair[0]) - lightness(pair[1])) >= 20, pair
+    for pair in (("copying", "finishing"), ("asking", "guest"), ("copying", "undoing"), ("waiting", "preparing")):
+        assert abs(lightness(pair[0]) - lightness(pair[1])) >= 20, pair
 
 
 @pytest.mark.parametrize("name", DRAW)
