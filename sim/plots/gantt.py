@@ -34,7 +34,7 @@ _BRIEF = 1 / 250
 _RECEIVES = "receiving"
 _REFUSING = frozenset({"pre_check", "prep_resize", "claim_failure"})
 """Stages in which a host says no: that is marked as a refusal, and not as a failure too."""
-_RECEIVING = "#a9cbe4"
+_RECEIVING = "#c6def0"
 _STAYED = frozenset({"done", "unconfirmed", "under way"})
 """Outcomes of moves that are on their way to their destination, or there."""
 

@@ -50,7 +50,7 @@ STATUSES: Mapping[str, str] = {
     "MIGRATING": "#005a96", "RESIZE": "#5d3a9b", "VERIFY_RESIZE": "#b79ad6",
     "REVERT_RESIZE": "#8d6cc0", "REBUILD": "#e69f00", "REBOOT": "#f0e442",
     "HARD_REBOOT": "#b3a717", "RESCUE": "#cc79a7", "SHELVED": "#c7c7c7", "SHELVED_OFFLOADED": "#e3e3e3",
-    "SOFT_DELETED": "#f2c9b0", "DELETED": "#ffffff", "ERROR": "#d55e00",
+    "SOFT_DELETED": "#f2c9b0", "DELETED": "#ffffff", "ERROR": "#e8702a",
 }  # fmt: skip
 """A server's status → its colour."""
 _OTHER = "#b0b0b0"

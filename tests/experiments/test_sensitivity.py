@@ -21,6 +21,7 @@ from sim.experiments.measures import Measure, measures
 from sim.experiments.outcome import Outcome, failure
 from sim.experiments.report import Runs, summarise
 from sim.experiments.sensitivity import main_effects, sobol_indices
+from sim.experiments.stats.intervals import Estimate
 from sim.experiments.store import Store
 from sim.experiments.variants import short_names, unique, variant_of
 
@@ -204,3 +205,16 @@ def test_figures_and_tables_show_every_variant(tmp_path: Path) -> None:
     figure = indices_figure(sobol_indices(made, runs, MAKESPAN) or [], MAKESPAN, "known")
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["x", "y"]
     figure.save(tmp_path / "sobol.png")
+
+
+@pytest.mark.parametrize(
+    ("values", "unit"), [((0.081, 0.084, 0.088), "ms"), ((271.2, 271.9, 272.4), "s"), ((60.0, 240.0, 330.0), "min")]
+)
+def test_ticks_of_times_do_not_read_alike(values: tuple[float, ...], unit: str) -> None:
+    estimates = {str(value): Estimate(value, value * 0.999, value * 1.001, 10, 0.95, "t") for value in values}
+    axes = variants_figure(estimates, MAKESPAN, "known").axes[0]
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    labels = axes.xaxis.get_major_formatter().format_ticks(ticks)
+    assert len(set(labels)) == len(labels) >= 3
+    assert any(label.endswith(f" {unit}") for label in labels), labels

@@ -138,7 +138,7 @@ def test_a_bar_for_every_stage_of_the_story(clouds: dict[str, Records]) -> None:
     })  # fmt: skip
     hosts = drawn(plots.gantt_hosts(clouds["story"]))
     assert hosts[style.STAGES["copying"]] - 1 == 5
-    assert hosts["#a9cbe4"] == 5, "five flows were received"
+    assert hosts["#c6def0"] == 5, "five flows were received"
 
 
 def test_what_is_left_out_is_said(clouds: dict[str, Records]) -> None:
@@ -229,6 +229,14 @@ def test_png_and_svg_by_command(folder: Path, tmp_path: Path) -> None:
 def test_mistakes(folder: Path, arguments: list[str], words: str) -> None:
     with pytest.raises(sim.InputError, match=words):
         CliRunner().invoke(app, ["plot", str(folder), *arguments], catch_exceptions=False)
+
+
+def test_a_place_freed_and_taken_at_once_is_one_place() -> None:
+    """Four at a time are never drawn as five, though one begins in the moment in which another ends."""
+    run = sim.run(Path(__file__).parents[2] / "scenarios" / "rolling_reboot.yaml", seed=3)
+    lines = {line.get_color(): line.get_ydata() for line in plots.progress(run).axes[0].lines}
+    assert max(lines[style.STAGES["copying"]]) == 4
+    assert list(lines[style.STAGES["finishing"]])[-1] == run.answer().migrations
 
 
 def test_every_stage_of_a_day_in_the_lab_has_a_colour_and_words() -> None:
