@@ -22,6 +22,7 @@ DEADLOCK = SCENARIOS / "anti_affinity_deadlock.yaml"
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")  # sentences stay whole
 
 
 def said(*arguments: object, code: int = 0) -> str:
