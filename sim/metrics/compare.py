@@ -44,8 +44,8 @@ class Measured:
 
     @property
     def difference(self) -> float:
-        """B less A."""
-        return self.b - self.a
+        """B less A; what is left of rounding is no difference."""
+        return 0.0 if math.isclose(self.a, self.b, rel_tol=1e-9) else self.b - self.a
 
     @property
     def ratio(self) -> float | None:

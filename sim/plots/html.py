@@ -131,7 +131,9 @@ def cell(value: Any, column: Column) -> Cell:
     elif isinstance(value, int):
         text = f"{value:,}"
     else:
-        text = f"{value:,.2f}" if abs(value) < 1e6 else f"{value:,.0f}"
+        digits = 0 if abs(value) >= 1e6 else 3 if column.unit == "s" and 0.0005 <= abs(value) < 0.1 else 2
+        text = f"{value:,.{digits}f}"
+        text = text if text.strip("-0.") else text.removeprefix("-")  # nothing has no sign
         text = text if column.unit in {"s", "W"} else text.removesuffix(".00")
     plain = f"{value:.9g}"
     return Cell(text, None if plain == text else plain, "n")

@@ -50,7 +50,7 @@ def ribbons(
     with style.figure(height + 1.4, f"States of servers: {records.name}") as made:
         axes = made.subplots()
         _bands(axes, rows, shown, end - start)
-        _stills(axes, records, shown, end - start)
+        stood = _stills(axes, records, shown, end - start)
         axes.set_ylim(max(len(shown), 1) - 0.5, -0.5)
         axes.set_yticks(range(len(shown)), [shorten(name, 28) for name in shown])
         axes.tick_params(axis="y", length=0)
@@ -58,8 +58,8 @@ def ribbons(
         statuses = set(rows["status"])
         order = [*style.STATUSES, *sorted(statuses - set(style.STATUSES))]
         entries = [(status, style.status_colour(status)) for status in order if status in statuses]
-        still = Line2D([], [], color=style.INK, linewidth=2.2)
-        style.legend(axes, [*entries, ("guest stands still", still)])
+        still = ("guest stands still", Line2D([], [], color=style.INK, linewidth=2.2))
+        style.legend(axes, [*entries, still] if stood else entries)
         paged = f"page {page} of {pages}: {len(shown)} of {len(names):,} servers that changed" if pages > 1 else ""
         rest = len(every) - len(names)
         quiet = f"{units.counted(rest, 'servers')} never changed" if servers is None and rest else ""
@@ -104,14 +104,15 @@ def _bands(axes: Axes, rows: pl.DataFrame, shown: list[str], span: float) -> Non
                       path_effects=_OUTLINE)  # fmt: skip
 
 
-def _stills(axes: Axes, records: Records, shown: list[str], span: float) -> None:
-    """Thick lines where guests stood still; a short one is drawn as long as can be seen."""
+def _stills(axes: Axes, records: Records, shown: list[str], span: float) -> bool:
+    """Thick lines where guests stood still; a short one is drawn as long as can be seen. Returns whether any did."""
     number = {name: place for place, name in enumerate(shown)}
     rows = downtimes(records).filter(pl.col("server").is_in(shown)).collect()
     for server, begin, end in rows.select("server", "began_s", "ended_s").iter_rows():
         y = number[server] + 0.32
         axes.plot([begin, max(end, begin + 0.0015 * span)], [y, y], color=style.INK, linewidth=2.2,
                   solid_capstyle="butt")  # fmt: skip
+    return not rows.is_empty()
 
 
 def guest_speed(source: Source, server: str, between: Between | None = None) -> Figure:

@@ -227,9 +227,14 @@ def measured(measure: Measured) -> Shown:
     known = math.isfinite(measure.a) and math.isfinite(measure.b)
     size = say(abs(measure.difference)) if known else "-"
     sign = "" if not known or not measure.difference else "+" if measure.difference > 0 else "−"
-    percent = f"{measure.ratio - 1:+.1%}" if measure.ratio is not None and measure.difference else ""
+    percent = _percent(measure.ratio - 1) if measure.ratio is not None and measure.difference else ""
     tone = {1: "better", -1: "worse"}.get(measure.better, "")
     return Shown(measure.words, say(measure.a), say(measure.b), f"{sign}{size}", percent, tone)
+
+
+def _percent(share: float) -> str:
+    """A change, with its sign unless it is less than what is shown."""
+    return f"{share:+.1%}".replace("-", "−") if abs(share) >= 0.0005 else "0.0%"
 
 
 def duration(seconds: float) -> str:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import msgspec
+import polars as pl
 import pytest
 from browser import played
 from synthetic import log
@@ -16,9 +17,12 @@ import sim
 from sim.cli.main import app
 from sim.eventlog import records as r
 from sim.eventlog.storage import write_records
-from sim.metrics.compare import compare, paired
+from sim.metrics.columns import Column
+from sim.metrics.compare import Measured, compare, paired
 from sim.metrics.source import Records
 from sim.metrics.summary import summary
+from sim.plots.html import cell
+from sim.plots.text import measured
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,3 +121,25 @@ def test_stories_without_a_server_in_common(tmp_path: Path) -> None:
     write_records(log(), tmp_path / "records")
     others = list(log()[:5])
     assert any("No server is in both" in one for one in compare(tmp_path, others).cautions)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "difference", "percent"),
+    [
+        (49.4, 49.4 + 1.42e-14, "0.00 s", ""),
+        (100.0, 99.99, "−10 ms", "0.0%"),
+        (268.0, 253.3, "−14.7 s", "−5.5%"),
+        (0.0, 0.05, "+50 ms", ""),
+    ],
+)
+def test_what_rounding_leaves_is_no_difference(a: float, b: float, difference: str, percent: str) -> None:
+    shown = measured(Measured("x", "x", "s", a, b, 0))
+    assert (shown.difference, shown.percent) == (difference, percent)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(0.0674, "s", "0.067"), (0.16, "s", "0.16"), (-0.0001, "s", "0.00"), (0.0, "s", "0.00"), (96.0, "W", "96.00")],
+)
+def test_cells_keep_what_tells(value: float, unit: str, text: str) -> None:
+    assert cell(value, Column("x", pl.Float64(), unit, "")).text == text
