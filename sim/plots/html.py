@@ -131,7 +131,7 @@ def cell(value: Any, column: Column) -> Cell:
     elif isinstance(value, int):
         text = f"{value:,}"
     else:
-        digits = 0 if abs(value) >= 1e6 else 3 if column.unit == "s" and 0.0005 <= abs(value) < 0.1 else 2
+        digits = 0 if abs(value) >= 1e6 else 3 if 0.0005 <= abs(value) < 0.1 else 2
         text = f"{value:,.{digits}f}"
         text = text if text.strip("-0.") else text.removeprefix("-")  # nothing has no sign
         text = text if column.unit in {"s", "W"} else text.removesuffix(".00")
