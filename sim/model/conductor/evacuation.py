@@ -9,6 +9,7 @@ from simpy.events import Event
 
 from sim.model.context import Context
 from sim.model.exceptions import NovaException, NoValidHost
+from sim.model.identity import named_uuid
 from sim.model.migration_record import MigrationRecord
 from sim.model.scheduler.request import SchedulerRequest
 from sim.model.server import Server
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from sim.model.cloud import Cloud
 
 Steps = Generator[Event, Any, None]
+
+
+class _UnhandledError(Exception):
+    """What Nova's conductor has not foreseen: the event tells of it, and everything else stays as it is."""
 
 
 class Evacuation:
@@ -46,6 +51,9 @@ class Evacuation:
                 dest = self._take(server, host)
             else:
                 dest = yield from self._schedule(ctx, server, host)
+        except _UnhandledError as error:
+            db.finish_event(server, request, event, str(error))
+            return
         except NovaException as error:
             message = str(error)
             if force:
@@ -62,11 +70,22 @@ class Evacuation:
         yield from cloud.compute.rebuilding.rebuild(ctx, server, migration, dest, target_stopped, on_shared)
 
     def _take(self, server: Server, host: int) -> int:
-        if not self.cloud.placement.claim(server, host, server.resources):
-            raise NoValidHost(
-                f"Unable to move instance {server.uuid} to host {self.cloud.hosts.names[host]}. "
-                "There is not enough capacity on the host for the instance."
+        """The same is claimed on the named host as is held on the server's own."""
+        unable = f"Unable to move instance {server.uuid} to host {self.cloud.hosts.names[host]}."
+        held = server.held
+        if not held:
+            source = "" if server.host is None else named_uuid("host", self.cloud.hosts.names[server.host])
+            raise _UnhandledError(
+                f"Failed to retrieve allocations for consumer {server.uuid}: Expected to find allocations for source "
+                f"node resource provider {source}. Retry the operation without forcing a destination host."
             )
+        if len(held) > 1:
+            raise NoValidHost(f"{unable} The instance has complex allocations on the source host so move cannot be "
+                              "forced.")  # fmt: skip
+        if server.host not in held:
+            raise _UnhandledError("KeyError")
+        if not self.cloud.placement.claim(server, host, held[server.host]):
+            raise NoValidHost(f"{unable} There is not enough capacity on the host for the instance.")
         return host
 
     def _schedule(self, ctx: Context, server: Server, host: int | None) -> Generator[Event, Any, int]:
