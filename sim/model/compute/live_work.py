@@ -85,7 +85,7 @@ class LiveWork:
         if not (yield from self._prepare()):
             return
         if self.aborted:
-            yield from self._roll_back("cancelled")
+            yield from self._roll_back("cancelled", watched=False)
             return
         cloud = self.cloud
         cloud.db.save_migration(self.migration, "running")
@@ -245,8 +245,9 @@ class LiveWork:
         if not server.deleted:
             db.save(server, request, vm_state="error", task_state=None)
 
-    def _roll_back(self, status: str) -> Steps:
-        """The server stays at the source; the destination is cleaned up."""
+    def _roll_back(self, status: str, *, watched: bool = True) -> Steps:
+        """The server stays at the source; the destination is cleaned up. ``watched``: if somebody else has changed the
+        server meanwhile, there is one who puts it and the migration in error."""  # fmt: skip
         cloud, server, request = self.cloud, self.server, self.ctx.request
         self.stage = "rolling_back"
         yield from cloud.stages.host(cloud.timings.live_rollback, "live_rollback", self.source, server, request)
@@ -254,10 +255,12 @@ class LiveWork:
         self.give_back()
         refused = self._refusal()
         if refused is not None:
-            cloud.db.save_migration(self.migration, "error")
+            if watched:
+                cloud.db.save_migration(self.migration, "error")
             if not server.deleted:
                 cloud.db.fault(server, 500, refused)
-                cloud.db.save(server, request, vm_state="error", task_state=None)
+                if watched:
+                    cloud.db.save(server, request, vm_state="error", task_state=None)
             return
         cloud.db.save(server, request, task_state=None)
         cloud.db.save_migration(self.migration, status)
