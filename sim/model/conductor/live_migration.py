@@ -177,9 +177,12 @@ class LiveMigrationConductor:
                 f"Unable to migrate {server.uuid} to {name}: Lack of memory(host:{free} <= instance:{needed})"
             )
         self._check_compatible(source, dest)
-        if not cloud.placement.claim(server, dest, server.resources):
-            raise NoValidHost(f"Unable to move instance {server.uuid} to host {name}. There is not enough capacity on "
-                              "the host for the instance.")  # fmt: skip
+        unable = f"Unable to move instance {server.uuid} to host {name}."
+        if len(migration.held or server.held) > 1:  # evacuated, and its old host has not let go of it yet
+            raise NoValidHost(f"{unable} The instance has complex allocations on the source host so move cannot be "
+                              "forced.")  # fmt: skip
+        if not cloud.placement.claim(server, dest, migration.held.get(source, server.resources)):
+            raise NoValidHost(f"{unable} There is not enough capacity on the host for the instance.")
         try:
             yield from self._check_on_host(ctx, server, dest, source)
         except NovaException:
