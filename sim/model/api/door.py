@@ -70,6 +70,7 @@ class ApiAnswer(NamedTuple):
     request_id: str
     fault_name: str | None
 
+
 _NOT_RESTARTED = (
     "Unable to force up host {} as `done` evacuation migration records remain associated with the host. Ensure the "
     "compute service has been restarted, allowing these records to move to `completed` before retrying this request."
