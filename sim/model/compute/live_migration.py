@@ -57,6 +57,7 @@ class LiveMigrations:
             disk_b = local_disk_b(server)
         work = migration.work = LiveWork(cloud, ctx, migration, limits=self._limits, slots=slots, disk_b=disk_b)
         if migration.id in self._without_guest:
+            self._without_guest.remove(migration.id)
             work.guest_gone()
         try:
             yield from work.run()

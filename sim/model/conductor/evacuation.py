@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from simpy.events import Event
 
+from sim.model.conductor.forced import claim_forced
 from sim.model.context import Context
-from sim.model.exceptions import NovaException, NoValidHost
+from sim.model.exceptions import NovaException
 from sim.model.identity import named_uuid
 from sim.model.migration_record import MigrationRecord
 from sim.model.scheduler.request import SchedulerRequest
@@ -71,21 +72,17 @@ class Evacuation:
 
     def _take(self, server: Server, host: int) -> int:
         """The same is claimed on the named host as is held on the server's own."""
-        unable = f"Unable to move instance {server.uuid} to host {self.cloud.hosts.names[host]}."
-        held = server.held
+        held, source = server.held, server.host
+        assert source is not None
         if not held:
-            source = "" if server.host is None else named_uuid("host", self.cloud.hosts.names[server.host])
+            provider = named_uuid("host", self.cloud.hosts.names[source])
             raise _UnhandledError(
                 f"Failed to retrieve allocations for consumer {server.uuid}: Expected to find allocations for source "
-                f"node resource provider {source}. Retry the operation without forcing a destination host."
+                f"node resource provider {provider}. Retry the operation without forcing a destination host."
             )
-        if len(held) > 1:
-            raise NoValidHost(f"{unable} The instance has complex allocations on the source host so move cannot be "
-                              "forced.")  # fmt: skip
-        if server.host not in held:
+        if len(held) == 1 and source not in held:
             raise _UnhandledError("KeyError")
-        if not self.cloud.placement.claim(server, host, held[server.host]):
-            raise NoValidHost(f"{unable} There is not enough capacity on the host for the instance.")
+        claim_forced(self.cloud, server, host, held, held.get(source, server.resources))
         return host
 
     def _schedule(self, ctx: Context, server: Server, host: int | None) -> Generator[Event, Any, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simpy.events import Event
 
 from sim.model import states
+from sim.model.conductor.forced import claim_forced
 from sim.model.context import Context
 from sim.model.database import KEEP
 from sim.model.exceptions import (
@@ -21,7 +22,6 @@ from sim.model.exceptions import (
     MigrationError,
     MigrationPreCheckError,
     NovaException,
-    NoValidHost,
     SourceDoesNotAnswer,
     UnableToMigrateToSelf,
 )
@@ -177,12 +177,8 @@ class LiveMigrationConductor:
                 f"Unable to migrate {server.uuid} to {name}: Lack of memory(host:{free} <= instance:{needed})"
             )
         self._check_compatible(source, dest)
-        unable = f"Unable to move instance {server.uuid} to host {name}."
-        if len(migration.held or server.held) > 1:  # evacuated, and its old host has not let go of it yet
-            raise NoValidHost(f"{unable} The instance has complex allocations on the source host so move cannot be "
-                              "forced.")  # fmt: skip
-        if not cloud.placement.claim(server, dest, migration.held.get(source, server.resources)):
-            raise NoValidHost(f"{unable} There is not enough capacity on the host for the instance.")
+        held = migration.held or server.held
+        claim_forced(cloud, server, dest, held, migration.held.get(source, server.resources))
         try:
             yield from self._check_on_host(ctx, server, dest, source)
         except NovaException:
