@@ -44,7 +44,7 @@ def _record(kind: type[r.Record]) -> st.SearchStrategy[r.Record]:
     return st.tuples(*map(_values, hints)).map(lambda values: kind(*values))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(log=st.lists(st.sampled_from(r.RECORD_TYPES).flatmap(_record), max_size=40), part=st.sampled_from([1, 3, 1000]))
 def test_any_log_comes_back_record_for_record(
     log: list[r.Record], part: int, tmp_path_factory: pytest.TempPathFactory

@@ -45,10 +45,12 @@ class XenRounds(Rounds):
 
     def _dirty_after(self, busy_s: float) -> float:
         memory, hot_b = self.memory, self.rules.hot_b
+        if not busy_s:
+            return 0.0
         return min(hot_b + memory.dirty_bps * busy_s, max(memory.working_set_b, hot_b), memory.ram_b)
 
     def _dirtied(self) -> float:
-        return self._dirty_after(self.round_busy_s) if self.round_busy_s else 0.0
+        return self._dirty_after(self.round_busy_s)
 
     def _sync(self, _threshold_b: float, _last_s: float, _until: float, _rate_bps: float) -> None:
         rules, fresh, length = self.rules, self._dirtied(), self.round_s

@@ -279,7 +279,7 @@ def copies(draw: st.DrawFn) -> tuple[GuestMemory, LiveMigrationLimits, float]:
     return memory, limits, draw(sizes)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(copies(), st.lists(st.tuples(rates, st.floats(0.01, 200)), min_size=1, max_size=6), rates)
 def test_every_copy_ends_in_one_of_its_outcomes_and_adds_up(
     drawn: tuple[GuestMemory, LiveMigrationLimits, float], phases: list[tuple[float, float]], last: float
@@ -294,7 +294,7 @@ def test_every_copy_ends_in_one_of_its_outcomes_and_adds_up(
             span = min(copy.next_change(speed), left)
             assert span < math.inf, "a completion timeout ends everything"
             bytes_ = copy.advance(span, speed)
-            grain = speed * math.ulp(now + span)  # what the clock cannot tell
+            grain = 4 * speed * math.ulp(now + span)  # what the clock cannot tell, rounded at each of its steps
             assert 0 <= bytes_ <= speed * span * (1 + 1e-6) + grain + 1e-3 or math.isinf(speed)
             carried += bytes_
             left -= span
@@ -313,7 +313,7 @@ def test_every_copy_ends_in_one_of_its_outcomes_and_adds_up(
     assert all(0 <= lost <= 1 for _, lost in copy.curve)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(copies(), rates, st.lists(st.floats(0.001, 60), min_size=1, max_size=12))
 def test_looking_more_often_changes_nothing(
     drawn: tuple[GuestMemory, LiveMigrationLimits, float], rate: float, looks: list[float]

@@ -118,7 +118,7 @@ def stories(draw: st.DrawFn) -> tuple[list[float], list[tuple[Any, ...]]]:
     return capacities, draw(st.lists(change, min_size=1, max_size=14))
 
 
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=1200)
 @given(stories())
 def test_every_change_leaves_the_rates_of_a_whole_new_solution(
     story: tuple[list[float], list[tuple[Any, ...]]],
