@@ -85,7 +85,8 @@ def _own(source: Records) -> pl.LazyFrame:
     )  # fmt: skip
 
 
-_TRIES = ("compute_prep_resize", "compute__do_build_and_run_instance")
+_BUILD = "compute__do_build_and_run_instance"
+_TRIES = ("compute_prep_resize", _BUILD)
 """Events of a host that tries: when it cannot, another host's follows."""
 
 
@@ -111,7 +112,7 @@ def turned_away(source: Records) -> pl.DataFrame:
 
 
 def _said_no(source: Records) -> pl.LazyFrame:
-    """Stages at whose end a host refused: a claim that failed, or a pre-check after which nothing was begun there."""
+    """When a host refused: a claim failed, nothing was begun after a pre-check, a build left the server hostless."""
     of = ["request", "server"]
     steps = source.scan(r.Step).select("seq", pl.col("t").alias("t_s"), *of, "step", "host")
     went_on = source.scan(r.MigrationState).filter(pl.col("status") == "queued").select(
@@ -123,4 +124,9 @@ def _said_no(source: Records) -> pl.LazyFrame:
     checks = steps.filter(pl.col("step") == "pre_check").join(went_on, on=[*of, "t_s"], how="anti")
     checks = checks.join(ended, on=of, how="semi")
     claims = steps.filter(pl.col("step") == "claim_failure")
-    return pl.concat([checks, claims]).unique([*of, "host"], keep="last")
+    host_was = source.scan(r.ServerState).select("seq", "server", pl.col("host").alias("kept_by")).sort("seq")
+    builds = source.scan(r.EventFinished).filter(pl.col("event") == _BUILD).sort("seq")
+    builds = builds.join_asof(host_was, on="seq", by="server", check_sortedness=False)
+    builds = builds.filter(pl.col("kept_by").is_null()).select("seq", pl.col("t").alias("t_s"), *of, "host")
+    refused = pl.concat([rows.select("seq", *of, "host", "t_s") for rows in (checks, claims, builds)])
+    return refused.unique([*of, "host"], keep="last")

@@ -14,6 +14,7 @@ _SPACE = re.compile(r"\s+")
 _ADVICE: tuple[tuple[str, str], ...] = (
     ("no valid host", "free capacity, enable hosts, or relax the filters, then ask again"),
     ("exceeded max scheduling attempts", "see why its destinations refused it, then ask again"),
+    ("retrying build failures", "repair the hosts on which it failed, or add others, then delete it and create it anew"),
     ("maximum number of retries", "raise migrate_max_retries, or repair the destinations that refused it"),
     ("max retries", "raise migrate_max_retries, or repair the destinations that refused it"),
     ("timed out", "migrate when it is calmer, allow post-copy or auto-converge, or stop it and migrate cold"),

@@ -31,6 +31,8 @@ _GAP = 0.35
 """Between rows, in lanes."""
 _BRIEF = 1 / 250
 """A host's stages that last a smaller part of the chart have no lane of their own: they are lines across its row."""
+_AT_TOP = 0.1
+"""Of a lane: where those turned away are marked, so that the failure that follows stands beside, not under, the mark."""
 _RECEIVES = "receiving"
 _REFUSING = frozenset({"pre_check", "prep_resize", "claim_failure"})
 """Stages in which a host says no: that is marked as a refusal, and not as a failure too."""
@@ -231,7 +233,7 @@ def _rows(axes: Axes, rows: _Rows, shown: dict[str, int]) -> set[str]:
     axes.add_collection(PolyCollection(corners, facecolors=colours, edgecolors=colours, linewidths=0.25))
     for kind, points in marks.items():
         if points:
-            axes.scatter(*zip(*points, strict=True), **_MARKS[kind], zorder=4)
+            axes.scatter(*zip(*points, strict=True), **_MARKS[kind], zorder=3 if kind == "retry" else 4)
     axes.set_ylim(max(y, 1.0), -_GAP)
     axes.set_yticks(ticks, [shorten(name, 28) for name in shown])
     axes.tick_params(axis="y", length=0)
@@ -243,7 +245,7 @@ def _rows(axes: Axes, rows: _Rows, shown: dict[str, int]) -> set[str]:
 _MARKS: dict[str, dict[str, Any]] = {
     "failed": {"marker": "X", "s": 26, "color": style.BAD, "edgecolors": "white", "linewidths": 0.5},
     "refused": {"marker": "D", "s": 14, "facecolors": "white", "edgecolors": style.BAD, "linewidths": 1.0},
-    "retry": {"marker": ">", "s": 16, "color": style.INK, "edgecolors": "white", "linewidths": 0.4},
+    "retry": {"marker": "v", "s": 16, "color": style.INK, "edgecolors": "white", "linewidths": 0.4},
 }
 
 
@@ -268,7 +270,7 @@ def _host_lanes(row: _Rows, room: int) -> _Drawn:
         drawn.boxes.append((begin, end, low + 0.1 * high, top - 0.1 * high, _colour(stage)))
         if outcome != "done" and stage not in _REFUSING:
             drawn.marks.append(("failed", end, (low + top) / 2))
-    drawn.marks.extend(("retry", t, room / 2) for t in row.away["t_s"])
+    drawn.marks.extend(("retry", t, _AT_TOP) for t in row.away["t_s"])
     return drawn
 
 
@@ -288,7 +290,7 @@ def _server_lanes(row: _Rows, asked: pl.DataFrame, room: int) -> _Drawn:
         at = of.get(request, 0.0)
         drawn.boxes.append((begin, end, (at + 0.1) * high, (at + 0.9) * high, _colour(stage)))
     for request, t in row.away.select("request", "t_s").iter_rows():
-        drawn.marks.append(("retry", t, (of.get(request, 0.0) + 0.5) * high))
+        drawn.marks.append(("retry", t, (of.get(request, 0.0) + _AT_TOP) * high))
     return drawn
 
 

@@ -183,6 +183,28 @@ def test_the_last_host_that_refused_is_named_like_those_before_it() -> None:
         assert rows == [("odd-1", ends[0], True), ("odd-2", ends[1], True), ("odd-3", ends[2], False)]
 
 
+def test_a_build_that_no_host_could_do_names_the_last_host_too() -> None:
+    """Two hosts whose builds fail: each turns the server away when its own try ends, and the last one's cross is told."""
+    cloud = {
+        "hosts": [{"name": "bad-{n:1-2}", "vcpus": 16, "memory": "96 GiB", "disk": "1 TiB", "fails": ["build"]}],
+        "flavors": [{"name": "m", "vcpus": 2, "memory": "4 GiB", "disk": "10 GiB"}],
+        "images": [{"name": "image", "size": "1 GiB"}],
+    }
+    session = sim.Session(sim.Scenario.model_validate({"name": "failed build", "cloud": cloud}), seed=1)
+    body = {"server": {"name": "new", "flavorRef": "m", "imageRef": "image", "networks": "none"}}
+    session.request(None, body, microversion="2.90")
+    session.settle()
+    run = session.run()
+    records = as_records(run)
+    tries = records.frame(r.Step).filter(pl.col("step") == "spawn").select("host", "t").rows()
+    assert [host for host, _ in tries] == ["bad-1", "bad-2"]
+    away = turned_away(records).select("host", "t_s", "again").rows()
+    assert away == [(*tries[0], True), (*tries[1], False)]
+    told = run.explain("new")
+    assert told.index("bad-1 turned it away") < told.index("it is on bad-2 now") < told.index("bad-2 turned it away")
+    assert "To do: repair the hosts on which it failed" in told  # a build has no migrate_max_retries
+
+
 @pytest.mark.parametrize(
     ("what", "host", "words"),
     [

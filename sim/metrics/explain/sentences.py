@@ -41,7 +41,7 @@ _STEPS = {
     "revert_source": "the source started it again",
     "image": "its image was downloaded",
     "build_claim": "the host claimed room for it",
-    "spawn": "its disk was made and its guest started",
+    "spawn": "its disk was being made and its guest started",
     "rebuild": "it was rebuilt",
     "guest_boot": "its guest booted",
     "upload": "its snapshot was uploaded",

@@ -129,7 +129,7 @@ def _ended(life: dict[str, object]) -> list[str]:
 
 def _told(source: Records, chapter: Chapter, host: object) -> list[str]:
     """A chapter: who asked what, every step with its time, where the time went, what would have helped."""
-    lines: list[tuple[float, str]] = []
+    lines = _refusals(source, chapter)  # first of what is said at one moment: others follow from them
     status = ""
     asked_at, before = chapter.begin, ""
     for record in chapter.records:
@@ -149,7 +149,6 @@ def _told(source: Records, chapter: Chapter, host: object) -> list[str]:
         if text is not None and text != before:
             lines.append((began(record), text))
             before = text
-    lines += _refusals(source, chapter)
     body = [f"{when(t):>14}  {text}" for t, text in sorted(lines, key=lambda line: line[0])]
     numbers = _migrations(source, chapter)
     took = [f"  {line}" for number in numbers for line in durations(source, number)]
