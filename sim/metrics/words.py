@@ -14,7 +14,7 @@ _SPACE = re.compile(r"\s+")
 _ADVICE: tuple[tuple[str, str], ...] = (
     ("no valid host", "free capacity, enable hosts, or relax the filters, then ask again"),
     ("exceeded max scheduling attempts", "see why its destinations refused it, then ask again"),
-    ("retrying build failures", "repair the hosts on which it failed, or add others, then delete it and create it anew"),
+    ("retrying build failures", "repair the hosts where it failed, or add others, then delete it and create it anew"),
     ("maximum number of retries", "raise migrate_max_retries, or repair the destinations that refused it"),
     ("max retries", "raise migrate_max_retries, or repair the destinations that refused it"),
     ("timed out", "migrate when it is calmer, allow post-copy or auto-converge, or stop it and migrate cold"),
@@ -63,9 +63,16 @@ def grouped(told: Iterable[tuple[str, str]], names: Iterable[str] = ()) -> list[
         groups.setdefault(key, []).append((server, reason))
     counted = []
     for key, found in groups.items():
-        same = len({reason for _, reason in found}) == 1
-        counted.append((found[0][1] if same else key, [server for server, _ in found]))
+        counted.append((_common(key, {reason for _, reason in found}), [server for server, _ in found]))
     return sorted(counted, key=lambda pair: (-len(pair[1]), pair[0]))
+
+
+def _common(key: str, reasons: set[str]) -> str:
+    """Reasons of one shape as one: words that all of them have stay, ``…`` stands only for what differs."""
+    texts = [key.split(), *(reason.split() for reason in sorted(reasons))]
+    if len({len(text) for text in texts}) > 1:
+        return min(reasons) if len(reasons) == 1 else key
+    return " ".join(said[0] if len(set(said)) == 1 else masked for masked, *said in zip(*texts, strict=True))
 
 
 def with_names(reason: str, names: Mapping[str, str]) -> str:

@@ -32,7 +32,7 @@ _GAP = 0.35
 _BRIEF = 1 / 250
 """A host's stages that last a smaller part of the chart have no lane of their own: they are lines across its row."""
 _AT_TOP = 0.1
-"""Of a lane: where those turned away are marked, so that the failure that follows stands beside, not under, the mark."""
+"""Of a lane: where those turned away are marked, so that the failure that follows is not under the mark."""
 _RECEIVES = "receiving"
 _REFUSING = frozenset({"pre_check", "prep_resize", "claim_failure"})
 """Stages in which a host says no: that is marked as a refusal, and not as a failure too."""

@@ -96,8 +96,9 @@ def html_table(
     wanted = [named[name] for name in columns or list(named)]
     kept = [column for column in wanted if shown[column.name].null_count() < shown.height]
     heads = [Head(column.name, _unit(column), column.meaning, _numeric(column)) for column in kept]
+    digits = [decimals(shown[column.name]) for column in kept]
     rows = [
-        [cell(value, column) for value, column in zip(row, kept, strict=True)]
+        [cell(*one) for one in zip(row, kept, digits, strict=True)]
         for row in shown.select(column.name for column in kept).iter_rows()
     ]
     return HtmlTable(table.name, table.title, table.meaning, note, heads, rows, frame.height)
@@ -112,8 +113,18 @@ def _unit(column: Column) -> str:
     return "" if column.unit in {"bytes", "bytes/s", "0..1", column.name} else column.unit
 
 
-def cell(value: Any, column: Column) -> Cell:
-    """A value as people read it, with what it is sorted by."""
+def decimals(values: pl.Series) -> int:
+    """How many all of a column have: none where all are whole, three where one would else read as nothing, else two."""
+    if values.dtype != pl.Float64 or values.is_null().all():
+        return 0
+    sizes = values.drop_nulls().abs()
+    if (sizes == sizes.round()).all():
+        return 0
+    return 3 if ((sizes >= 0.0005) & (sizes < 0.1)).any() else 2
+
+
+def cell(value: Any, column: Column, digits: int = 2) -> Cell:
+    """A value as people read it, with what it is sorted by; ``digits`` are its column's."""
     if value is None:
         return Cell("-", style="n" if _numeric(column) else "")
     if isinstance(value, bool):
@@ -131,9 +142,7 @@ def cell(value: Any, column: Column) -> Cell:
     elif isinstance(value, int):
         text = f"{value:,}"
     else:
-        digits = 0 if abs(value) >= 1e6 else 3 if 0.0005 <= abs(value) < 0.1 else 2
         text = f"{value:,.{digits}f}"
         text = text if text.strip("-0.") else text.removeprefix("-")  # nothing has no sign
-        text = text if column.unit in {"s", "W"} else text.removesuffix(".00")
     plain = f"{value:.9g}"
     return Cell(text, None if plain == text else plain, "n")

@@ -135,7 +135,7 @@ def _tiles(told: Answer) -> Iterator[Tile]:
         yield Tile("Median downtime", say(told.downtime.median), f"per server touched; {most}")
     if told.total_time.count:
         more = f"95 %: {say(told.total_time.p95)}, most: {say(told.total_time.max)}"
-        yield Tile("Median migration time", say(told.total_time.median), f"per server moved; {more}")
+        yield Tile("Median migration time", say(told.total_time.median), f"per server, failed tries too; {more}")
     yield Tile("Migrations", f"{told.migrations:,}", f"{told.migrations_failed:,} failed, {told.retries:,} retries")
     if told.auto_confirmed or told.unconfirmed:
         yield Tile("Unconfirmed", f"{told.unconfirmed:,}", f"{told.auto_confirmed:,} were confirmed by the window")

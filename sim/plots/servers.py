@@ -9,6 +9,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
 
@@ -57,7 +58,9 @@ def ribbons(
         style.time_axis(axes, start, end)
         statuses = set(rows["status"])
         order = [*style.STATUSES, *sorted(statuses - set(style.STATUSES))]
-        entries = [(status, style.status_colour(status)) for status in order if status in statuses]
+        entries = [
+            (status, Patch(**style.status_look(status) | {"linewidth": 0.4})) for status in order if status in statuses
+        ]
         still = ("guest stands still", Line2D([], [], color=style.INK, linewidth=2.2))
         style.legend(axes, [*entries, still] if stood else entries)
         paged = f"page {page} of {pages}: {len(shown)} of {len(names):,} servers that changed" if pages > 1 else ""
@@ -85,12 +88,13 @@ def _known(names: list[str], every: set[str]) -> list[str]:
 
 def _bands(axes: Axes, rows: pl.DataFrame, shown: list[str], span: float) -> None:
     number = {name: place for place, name in enumerate(shown)}
-    corners, colours = [], []
+    corners: dict[str, list[list[tuple[float, float]]]] = {}
     for server, status, begin, end in rows.select("server", "status", "began_s", "ended_s").iter_rows():
         y = number[server]
-        corners.append([(begin, y - 0.42), (end, y - 0.42), (end, y + 0.42), (begin, y + 0.42)])
-        colours.append(style.status_colour(status))
-    axes.add_collection(PolyCollection(corners, facecolors=colours, edgecolors="none"))
+        box = [(begin, y - 0.42), (end, y - 0.42), (end, y + 0.42), (begin, y + 0.42)]
+        corners.setdefault(status, []).append(box)
+    for status, boxes in corners.items():
+        axes.add_collection(PolyCollection(boxes, **style.status_look(status)))
     same = pl.col("host").ne_missing(pl.col("host").shift(1).over("server")).cum_sum().over("server")
     stays = rows.with_columns(same.alias("stay")).group_by("server", "stay", maintain_order=True).agg(
         pl.first("host", "began_s"), pl.last("ended_s")

@@ -46,13 +46,19 @@ _KINDS = {
 KIND: Mapping[str, str] = {stage: kind for kind, stages in _KINDS.items() for stage in stages.split()}
 """Stage → its kind."""
 STATUSES: Mapping[str, str] = {
-    "ACTIVE": "#009e73", "BUILD": "#56b4e9", "SHUTOFF": "#8c8c8c", "PAUSED": "#c9b458", "SUSPENDED": "#a39a6b",
+    "ACTIVE": "#009e73", "BUILD": "#7cc8f0", "SHUTOFF": "#8c8c8c", "PAUSED": "#c9b458", "SUSPENDED": "#a39a6b",
     "MIGRATING": "#005a96", "RESIZE": "#5d3a9b", "VERIFY_RESIZE": "#b79ad6",
     "REVERT_RESIZE": "#8d6cc0", "REBUILD": "#e69f00", "REBOOT": "#f0e442",
     "HARD_REBOOT": "#b3a717", "RESCUE": "#cc79a7", "SHELVED": "#c7c7c7", "SHELVED_OFFLOADED": "#e3e3e3",
     "SOFT_DELETED": "#f2c9b0", "DELETED": "#ffffff", "ERROR": "#e8702a",
 }  # fmt: skip
 """A server's status → its colour."""
+_HATCHES: Mapping[str, str] = {
+    "RESIZE": "/////", "VERIFY_RESIZE": "///", "REVERT_RESIZE": "\\\\\\\\", "ERROR": "xxxx", "RESCUE": "++++",
+    "PAUSED": "||||", "SUSPENDED": "....", "HARD_REBOOT": "ooo", "REBUILD": "----", "REBOOT": "////", "SHELVED": "...",
+    "SOFT_DELETED": "xxx",
+}  # fmt: skip
+"""Statuses whose grey is another's have lines on it; the most common ones are plain."""
 _OTHER = "#b0b0b0"
 SHARE: Colormap = mpl.colormaps["YlGnBu"]
 """Shares of a capacity, 0..1: light is idle, dark is full, in print too."""
@@ -160,6 +166,13 @@ def stage_colour(stage: str) -> str:
 def status_colour(status: str) -> str:
     """The colour of a server's status; grey for one that has none."""
     return STATUSES.get(status, _OTHER)
+
+
+def status_look(status: str) -> dict[str, Any]:
+    """How a status is filled: its colour, and the lines (white on dark ones) that tell it from others in grey."""
+    colour = status_colour(status)
+    lines = {"hatch": _HATCHES[status]} if status in _HATCHES else {}
+    return {"facecolor": colour, "edgecolor": "white" if status == "RESIZE" else "#444444", "linewidth": 0.0, **lines}
 
 
 def legend(axes: Axes, entries: Iterable[tuple[str, Any]]) -> None:

@@ -184,7 +184,7 @@ def test_the_last_host_that_refused_is_named_like_those_before_it() -> None:
 
 
 def test_a_build_that_no_host_could_do_names_the_last_host_too() -> None:
-    """Two hosts whose builds fail: each turns the server away when its own try ends, and the last one's cross is told."""
+    """Two hosts whose builds fail: each turns the server away when its own try ends, the last one too."""
     cloud = {
         "hosts": [{"name": "bad-{n:1-2}", "vcpus": 16, "memory": "96 GiB", "disk": "1 TiB", "fails": ["build"]}],
         "flavors": [{"name": "m", "vcpus": 2, "memory": "4 GiB", "disk": "10 GiB"}],
@@ -202,7 +202,7 @@ def test_a_build_that_no_host_could_do_names_the_last_host_too() -> None:
     assert away == [(*tries[0], True), (*tries[1], False)]
     told = run.explain("new")
     assert told.index("bad-1 turned it away") < told.index("it is on bad-2 now") < told.index("bad-2 turned it away")
-    assert "To do: repair the hosts on which it failed" in told  # a build has no migrate_max_retries
+    assert "To do: repair the hosts where it failed" in told  # a build has no migrate_max_retries
 
 
 @pytest.mark.parametrize(

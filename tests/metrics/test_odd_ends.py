@@ -10,6 +10,7 @@ import sim
 from sim.metrics.answer import Answer, answer
 from sim.metrics.servers import needs
 from sim.metrics.source import as_records
+from sim.metrics.words import grouped
 
 MOVE = {"server": "vm", "body": {"os-migrateLive": {"host": "h2", "block_migration": "auto"}}, "microversion": "2.90"}
 FORCE = {"server": "vm", "migration": "last", "body": {"force_complete": None}, "microversion": "2.90"}
@@ -83,3 +84,13 @@ def test_guests_that_nobody_started_after_their_host_came_back(resumes: bool, ki
     records = as_records(sim.run(scenario, seed=1))
     assert needs(records)["kind"].to_list() == kinds
     assert all("start it" in one.advice for one in answer(records).humans)
+
+
+def test_of_reasons_that_are_one_only_what_differs_is_left_out() -> None:
+    told = [(name, f"Cannot 'os-migrateLive' instance {name} while it is in vm_state error") for name in ("b1", "b2")]
+    assert grouped(told, ["b1", "b2"]) == [
+        ("Cannot 'os-migrateLive' instance … while it is in vm_state error", ["b1", "b2"])
+    ]
+    assert grouped(told[:1], ["b1"]) == [(told[0][1], ["b1"])]
+    quoted = [("x", "No host 'a b' in 3 tries."), ("y", "No host 'c' in 3 tries.")]
+    assert grouped(quoted) == [("No host '…' in … tries.", ["x", "y"])]

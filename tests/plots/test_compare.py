@@ -17,11 +17,11 @@ import sim
 from sim.cli.main import app
 from sim.eventlog import records as r
 from sim.eventlog.storage import write_records
-from sim.metrics.columns import Column
+from sim.metrics.columns import Column, Table
 from sim.metrics.compare import Measured, compare, paired
 from sim.metrics.source import Records
 from sim.metrics.summary import summary
-from sim.plots.html import cell
+from sim.plots.html import html_table
 from sim.plots.text import measured
 
 ROOT = Path(__file__).parents[2]
@@ -138,8 +138,16 @@ def test_what_rounding_leaves_is_no_difference(a: float, b: float, difference: s
 
 
 @pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [(0.0674, "s", "0.067"), (0.16, "s", "0.16"), (-0.0001, "s", "0.00"), (0.0, "s", "0.00"), (96.0, "W", "96.00")],
+    ("values", "texts"),
+    [
+        ([0.0674, 0.16, 12.3456, None], ["0.067", "0.160", "12.346", "-"]),  # one small time: all show milliseconds
+        ([0.16, -0.0001, 0.0, 1234567.891], ["0.16", "0.00", "0.00", "1,234,567.89"]),
+        ([96.0, 1200.0], ["96", "1,200"]),
+    ],
 )
-def test_cells_keep_what_tells(value: float, unit: str, text: str) -> None:
-    assert cell(value, Column("x", pl.Float64(), unit, "")).text == text
+def test_a_column_has_one_number_of_decimals_that_keeps_what_tells(
+    values: list[float | None], texts: list[str]
+) -> None:
+    of = Table("x", "X", "", "", (Column("x", pl.Float64(), "s", ""),), lambda *_: pl.DataFrame())
+    made = html_table(of, pl.DataFrame({"x": values}))
+    assert [row[0].text for row in made.rows] == texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -78,6 +78,17 @@ def test_in_grey_a_stage_differs_from_the_next() -> None:
         assert abs(lightness(pair[0]) - lightness(pair[1])) >= 20, pair
     for pair in (("copying", "finishing"), ("asking", "guest"), ("copying", "undoing"), ("waiting", "preparing")):
         assert abs(lightness(pair[0]) - lightness(pair[1])) >= 20, pair
+
+
+def test_in_grey_a_status_differs_from_all_others_by_its_lightness_or_its_lines() -> None:
+    def seen(status: str) -> tuple[frozenset[str], float]:
+        look = style.status_look(status)
+        red, green, blue = (255 * part for part in to_rgb(look["facecolor"]))
+        return frozenset(look.get("hatch", "")), 0.299 * red + 0.587 * green + 0.114 * blue
+
+    for one, other in combinations(style.STATUSES, 2):
+        (lines, light), (other_lines, other_light) = seen(one), seen(other)
+        assert lines != other_lines or abs(light - other_light) >= 25, (one, other)
 
 
 @pytest.mark.parametrize("name", DRAW)
