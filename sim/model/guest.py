@@ -21,3 +21,5 @@ class Guest:
     """(time, factor of the dirty rate) steps, repeated after the last time."""
     clocked: bool = False
     """Whether the profile begins with the run, as a trace does; else each guest is somewhere in it, by luck."""
+    hot_b: int = 0
+    """Bytes that its system writes all the time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from simpy.events import Event
@@ -35,7 +36,7 @@ def traced(guest: Guest, trace: Trace) -> Guest:
     """The guest with a dirty rate that goes with its CPU: the class's own rate at the CPU that goes with the class."""
     usual = ACTIVITIES[guest.activity].cpu if guest.activity in ACTIVITIES else guest.cpu
     factors = tuple((step.until, step.cpu / usual if usual else 0.0) for step in trace)
-    return Guest(guest.activity, guest.dirty_bps, guest.working_set_b, guest.nonzero, guest.cpu, factors, clocked=True)
+    return replace(guest, profile=factors, clocked=True)
 
 
 def _load(cloud: Cloud, server: Server, trace: Trace) -> Generator[Event, object, None]:

@@ -225,6 +225,9 @@ def _activity(checked: Checked, path: PathKeys, entry: ServerSpec, flavors: dict
         if flavor is not None and activity.working_set > flavor.memory:
             checked.warn((*path, "activity", "working_set"), "more than the flavor's memory",
                          f"at most {units.format_bytes(flavor.memory)}")  # fmt: skip
+        if activity.hot > activity.working_set:
+            checked.error((*path, "activity", "hot"), "more than the working set that it is part of",
+                          f"at most {units.format_bytes(activity.working_set)}")  # fmt: skip
     elif activity not in ACTIVITY_CLASSES:
         checked.error((*path, "activity"), f"unknown activity {activity!r}",
                       f"{closest(activity, ACTIVITY_CLASSES)}; or write dirty: and working_set:")  # fmt: skip

@@ -145,6 +145,8 @@ class ActivitySpec(Spec):
     working_set: Bytes
     nonzero: Fraction = 1.0
     """Part of the memory that is not zero pages."""
+    hot: Bytes = 0
+    """Of the working set, what the guest's system writes all the time, beside ``dirty``; all of it within a second."""
     cpu: Fraction = 0.1
     profile: tuple[tuple[Seconds, Fraction], ...] = ()
     """``[time, factor]`` steps of the dirty rate, repeated after the last time; empty is constant."""

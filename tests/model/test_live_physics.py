@@ -93,6 +93,14 @@ def test_zero_pages_take_the_time_to_find_them(connections: int, rate: float) ->
     assert copy.bytes_memory == 0
 
 
+def test_what_a_system_writes_all_the_time_is_sent_while_it_stands_still() -> None:
+    """5.75 MB of an idle guest at 400 MB/s; by numbers, the rest of 8 GiB in slices of 20 MB (50 ms), and 8 MB."""
+    assert move(session(timings=SLOW)).downtime_s == pytest.approx(5.75e6 / 400e6, rel=1e-6)
+    hot = {"dirty": 0, "working_set": "10 MB", "hot": "8 MB", "nonzero": 1.0}
+    copy = move(session(activity=hot, timings=SLOW))
+    assert copy.downtime_s == pytest.approx((8 * GIB % 20e6 + 8e6) / 400e6, rel=1e-3)
+
+
 # --- what users felt --------------------------------------------------------------------------------------------------
 
 HOT = {"dirty": "6 GB/s", "working_set": "4 GiB", "nonzero": 1.0}

@@ -95,6 +95,7 @@ SCENARIO_MISTAKES: dict[str, Mistake] = {
     "unknown group": Mistake("group: pair", "§group: pairs", "cloud.servers[0].group", ("unknown server group 'pairs'", "did you mean 'pair'")),
     "unknown aggregate": Mistake("aggregates: [fast]", "§aggregates: [slow]", "cloud.hosts[1].aggregates", ("unknown aggregate 'slow'", "known: fast, ssd")),
     "unknown zone": Mistake("      host: big-1\n", "      host: big-1\n§      availability_zone: az9\n", "cloud.servers[1].availability_zone", ("unknown zone 'az9'", "did you mean 'az")),
+    "more hot pages than working set": Mistake("      host: big-1\n", "      host: big-1\n§      activity: {dirty: 1 MB/s, working_set: 1 MiB, hot: 2 MiB}\n", "cloud.servers[1].activity.hot", ("more than the working set", "1 MiB")),
     "unknown activity": Mistake("      host: big-1\n", "      host: big-1\n§      activity: lazy\n", "cloud.servers[1].activity", ("unknown activity 'lazy'", "idle, web")),
     "unknown profile": Mistake("  network: {", "§  timings: fast\n  network: {", "cloud.timings", ("'fast'", "default")),
     "drained host unknown": Mistake("hosts: [h-1]", "§hosts: [h-9]", "plan[0].drain.hosts[0]", ("'h-9' matches no host", "did you mean")),

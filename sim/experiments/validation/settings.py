@@ -50,12 +50,14 @@ class Memory:
     dirty_bps: float
     working_set_b: float
     nonzero_b: float
+    hot_b: float = 0.0
+    """What the guest's system writes all the time; only where nothing else is said of what it writes."""
 
     def activity(self, ram_b: float) -> dict[str, Any]:
         """The ``activity:`` of a server."""
         return {
             "dirty": f"{self.dirty_bps!r} B/s", "working_set": f"{int(min(self.working_set_b, ram_b))} B",
-            "nonzero": min(1.0, self.nonzero_b / ram_b),
+            "nonzero": min(1.0, self.nonzero_b / ram_b), "hot": f"{int(min(self.hot_b, ram_b))} B",
         }  # fmt: skip
 
 
@@ -95,7 +97,8 @@ def memory_of_row(row: Row) -> Memory:
     kind = row.kind.lower()
     if re.search(_COMPRESSION, kind) and "random" not in kind:
         raise UnknownKindError("compression is not simulated, except of random data, which it cannot make smaller")
-    idle = Memory(_dirty(kind, ACTIVITIES["idle"].dirty_bps), min(ram_b, IDLE_WORKING_SET_B), min(ram_b, IDLE_SYSTEM_B))
+    hot_b = min(ram_b, IDLE_WORKING_SET_B)
+    idle = Memory(_dirty(kind, ACTIVITIES["idle"].dirty_bps), hot_b, min(ram_b, IDLE_SYSTEM_B), hot_b)
     return _stressed(row, ram_b, idle) or _filled(row, ram_b, idle) or _working(row, ram_b) or idle
 
 
@@ -130,7 +133,7 @@ def _working(row: Row, ram_b: float) -> Memory | None:
         return None
     memory = memory_of(name, ram_b)
     if not _on_xen(row):
-        return Memory(_dirty(row.kind.lower(), memory.dirty_bps), memory.working_set_b, memory.nonzero_b)
+        return Memory(_dirty(row.kind.lower(), memory.dirty_bps), memory.working_set_b, memory.nonzero_b, memory.hot_b)
     dirty_bps = XEN_WEB_DIRTY_BPS if name == "web" else memory.dirty_bps
     return Memory(_dirty(row.kind.lower(), dirty_bps), memory.working_set_b, ram_b)
 

@@ -50,7 +50,9 @@ class Guests:
         if isinstance(activity, ActivitySpec):
             profile = tuple((float(time), float(factor)) for time, factor in activity.profile)
             working_set = min(activity.working_set, flavor.memory_mb * units.MIB)
-            return Guest("custom", activity.dirty, working_set, activity.nonzero, activity.cpu, profile)
+            return Guest(
+                "custom", activity.dirty, working_set, activity.nonzero, activity.cpu, profile, hot_b=activity.hot
+            )  # fmt: skip
         key = (activity, flavor.name)
         guest = self._made.get(key)
         if guest is None:
@@ -58,7 +60,7 @@ class Guests:
             memory = memory_of(activity, ram_b)
             guest = self._made[key] = Guest(
                 activity, memory.dirty_bps, int(memory.working_set_b), memory.nonzero_b / ram_b,
-                ACTIVITIES[activity].cpu,
+                ACTIVITIES[activity].cpu, hot_b=int(memory.hot_b),
             )  # fmt: skip
         return guest
 

@@ -108,8 +108,9 @@ def _data_gb(server: Server, disk_b: float) -> float:
 def _memory(guest: Guest, memory_mb: int, phase_s: float) -> GuestMemory:
     ram_b = memory_mb * MIB
     return GuestMemory(
-        ram_b, guest.nonzero * ram_b, guest.dirty_bps, min(guest.working_set_b, ram_b), guest.profile, phase_s
-    )
+        ram_b, guest.nonzero * ram_b, guest.dirty_bps, min(guest.working_set_b, ram_b), guest.profile, phase_s,
+        guest.hot_b,
+    )  # fmt: skip
 
 
 def _libvirt(cloud: Cloud) -> dict[str, Any]:

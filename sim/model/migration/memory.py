@@ -14,9 +14,9 @@ from sim.units import GIB, MIB
 class GuestMemory:
     """A guest's memory.
 
-    Unique bytes dirtied in ``s`` seconds at full speed are ``min(dirty_bps * s, working_set_b)``: linear up to the
-    writable working set, as a sequential writer makes them. ``profile`` are (time, factor) steps of the dirty rate,
-    repeated after the last time; ``phase_s`` says where in it the copy begins.
+    Unique bytes dirtied in ``s`` seconds at full speed are ``dirty_bps * s``, as a sequential writer makes them, and the
+    hot pages, ``hot_b`` of them within :data:`HOT_S`; together at most the working set. ``profile`` are (time, factor)
+    steps of the dirty rate, repeated after the last time; ``phase_s`` says where in it the copy begins.
     """
 
     ram_b: float
@@ -25,9 +25,11 @@ class GuestMemory:
     working_set_b: float
     profile: tuple[tuple[float, float], ...] = ()
     phase_s: float = 0.0
+    hot_b: float = 0.0
+    """Pages that the guest's system writes all the time, beside ``dirty_bps`` and in the working set."""
 
     def __post_init__(self) -> None:
-        for name in ("ram_b", "nonzero_b", "dirty_bps", "working_set_b", "phase_s"):
+        for name in ("ram_b", "nonzero_b", "dirty_bps", "working_set_b", "phase_s", "hot_b"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
         if self.nonzero_b > self.ram_b or self.working_set_b > self.ram_b:
@@ -35,6 +37,13 @@ class GuestMemory:
         times = [time for time, _ in self.profile]
         if times and (times[0] <= 0 or any(b <= a for a, b in itertools.pairwise(times))):
             raise ValueError("a profile's times must be positive and rise")
+
+    def dirtied_b(self, busy_s: float) -> float:
+        """Unique bytes written in so many seconds at full speed."""
+        fresh = self.dirty_bps * busy_s
+        if self.hot_b:
+            fresh += self.hot_b * min(1.0, busy_s / HOT_S)
+        return min(fresh, self.working_set_b)
 
     def busy_s(self, start_s: float, end_s: float) -> float:
         """Seconds at full dirty rate that are worth the time from ``start_s`` to ``end_s`` of the copy."""
@@ -82,7 +91,14 @@ IDLE_WORKING_SET_B = 5.75e6
 
 Published downtimes of idle guests are 27 to 60 ms over a loopback of 2.4 GB/s and 72 to 108 ms over 1 GbE of
 117.7 MB/s (qemu-devel). So many bytes make the difference of the ranges' ends, 45 and 48 ms; device state and hand-over
-make the rest, 24.6 to 57.6 ms.
+make the rest, 24.6 to 57.6 ms. That holds if they are all written again even in the short copies over loopback.
+"""
+HOT_S = 1.0
+"""How soon a guest's system has written all its hot pages again.
+
+What a guest dirties does not grow from nothing with the time: of SPECweb99's published rounds (Clark'05, see
+:mod:`sim.experiments.validation.settings`) none is smaller than 14 MB, though they last from 0.4 to 10 s. One second is
+assumed: longer than the shortest of these, shorter than an idle guest's copy over loopback.
 """
 
 ACTIVITIES: dict[str, Activity] = {
@@ -104,5 +120,5 @@ def memory_of(activity: str, ram_b: float, phase_s: float = 0.0) -> GuestMemory:
     system = min(ram_b, IDLE_SYSTEM_B)
     return GuestMemory(
         ram_b, system + kind.touched * (ram_b - system), kind.dirty_bps,
-        min(kind.working_set * ram_b, kind.working_set_max_b), (), phase_s,
+        min(kind.working_set * ram_b, kind.working_set_max_b), (), phase_s, min(ram_b, IDLE_WORKING_SET_B),
     )  # fmt: skip

@@ -229,7 +229,7 @@ class Rounds:
         comes back to only after it has written all the rest of it.
         """
         memory = self.memory
-        fresh = min(memory.dirty_bps * self.round_busy_s, memory.working_set_b)
+        fresh = memory.dirtied_b(self.round_busy_s)
         if self.rounds:
             return max(0.0, min(fresh, memory.working_set_b - self.left_b))
         return fresh * (1 - min(1.0, self.left_b / max(memory.nonzero_b, 1.0)))

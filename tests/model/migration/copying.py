@@ -41,11 +41,13 @@ def pages(
 ) -> dict[str, float]:
     """A pre-copy page by page, in steps of a millisecond.
 
-    A bitmap, a sender that walks it, a guest that writes the pages of its working set in some order, over and over.
-    It shares nothing with the model but the question.
+    A bitmap, a sender that walks it, a guest that writes the pages of its working set in some order, over and over: its
+    hot ones once a second, the others at its rate. It shares nothing with the model but the question.
     """
-    count, hot = int(memory.nonzero_b // page), int(memory.working_set_b // page)
-    order = np.random.default_rng(1).permutation(count)[:hot]
+    count = int(memory.nonzero_b // page)
+    order = np.random.default_rng(1).permutation(count)[: int(memory.working_set_b // page)]
+    system, order = np.split(order, [int(memory.hot_b // page)])
+    hot = len(order)
     to_send = np.ones(count, dtype=bool)
     written = np.zeros(count, dtype=bool)
     step = 0.001
@@ -69,6 +71,8 @@ def pages(
             first, pen = int(pen), pen + write
             for number in range(first, min(int(pen), first + hot)):
                 written[order[number % hot]] = True
+            turn = ticks % 1000 * len(system) / 1000
+            written[system[int(turn) : int(turn + len(system) / 1000 + 1e-9)]] = True
             if not to_send.any():
                 break
         if to_send.sum() * page <= limit_s * rate_bps:
