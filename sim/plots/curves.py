@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from sim import units
 from sim.metrics.answer import flavors_by_use, headrooms
@@ -28,6 +28,8 @@ _SPREADS = (("downtime_s", "guest stood still"), ("slowdown_s", "lost to slowdow
             ("queue_s", "of that, in queues"))  # fmt: skip
 
 
+_WIDE = 50
+"""Values whose greatest is so many times what 95 % have stand on a logarithmic scale."""
 _MANY = 20
 """Of so many values, quantiles are marked."""
 
@@ -143,6 +145,13 @@ def _distribution(axes: Axes, values: np.ndarray, words: str) -> None:
         left = at > 0.6 * most  # above a rising curve on its left, below it on its right: there it never is
         axes.annotate(units.format_seconds(at), (at, q), xytext=(-5, 3) if left else (5, -9),
                       textcoords="offset points", fontsize=7.5, ha="right" if left else "left", zorder=5)  # fmt: skip
+    if most > _WIDE * max(float(np.quantile(values, 0.95)), 1e-3):  # a few would press all others into one line
+        axes.set_xscale("log")
+        axes.set_xlim(float(values[values > 0][0]) / 1.5, most * 1.5)
+        axes.xaxis.set_major_locator(LogLocator(numticks=6))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter("{x:g}")
+        return
     axes.set_xlim(-0.02 * max(most, 1e-3), 1.05 * max(most, 1e-3))
     axes.xaxis.set_major_locator(MaxNLocator(5))
 

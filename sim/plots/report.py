@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +14,10 @@ from sim import units
 from sim.errors import InputError, Issue
 from sim.eventlog import records as r
 from sim.metrics.answer import Answer, Spread, answer
-from sim.metrics.columns import Table, count, seconds, text
 from sim.metrics.explain.story import server_life
 from sim.metrics.source import Records, Source, as_records
 from sim.metrics.tables import TABLES, table
+from sim.metrics.words import grouped
 from sim.plots.html import Cell, Head, HtmlTable, Picture, html_table, picture, render
 
 _MOST = 1000
@@ -142,22 +143,20 @@ def _tiles(told: Answer) -> Iterator[Tile]:
     yield Tile("Sent", units.format_bytes(told.bytes_sent_b), "over the network")
 
 
-_SPREADS = Table(
-    "spreads", "What servers felt", "Per server, over those that were moved or whose guest stood still.", "", (
-        text("what", "what is measured"), count("servers", "servers", "how many it is about"),
-        *(seconds(name, name) for name in ("median", "p95", "max", "sum")),
-    ), lambda *_: pl.DataFrame(),
-)  # fmt: skip
-
-
 def _spreads(told: Answer) -> HtmlTable:
     parts: list[tuple[str, Spread]] = [
         ("downtime", told.downtime), ("total migration time", told.total_time), ("waited in queues", told.queue_time),
     ]  # fmt: skip
-    rows = [(what, one.count, one.median, one.p95, one.max, one.sum) for what, one in parts]
-    names = [column.name for column in _SPREADS.columns]
-    frame = pl.DataFrame(rows, schema={name: _SPREADS.columns[i].dtype for i, name in enumerate(names)}, orient="row")
-    return html_table(_SPREADS, frame)
+    heads = [Head("what", "", "what is measured", False), Head("servers", "", "how many it is about", True),
+             *(Head(name, "", name, True) for name in ("median", "95 %", "most", "sum"))]  # fmt: skip
+    rows = [
+        [Cell(what), Cell(f"{one.count:,}", str(one.count), "n"),
+         *(Cell(units.format_seconds(t), None if t is None else f"{t:.9g}", "n")
+           for t in (one.median, one.p95, one.max, one.sum))]
+        for what, one in parts
+    ]  # fmt: skip
+    meaning = "Per server: over those with a migration, tries that failed among them, or whose guest stood still."
+    return HtmlTable("spreads", "What servers felt", meaning, "", heads, rows, len(rows))
 
 
 def _humans(told: Answer) -> HtmlTable:
@@ -175,8 +174,12 @@ def _humans(told: Answer) -> HtmlTable:
 
 
 def _stories(records: Records, told: Answer) -> list[dict[str, str]]:
-    return [{"server": one.server, "reason": one.reason, "text": server_life(records, one.server)}
-            for one in told.humans[:_STORIES]]  # fmt: skip
+    """Of each reason one server's story, then of each another one's, as long as there is room."""
+    reasons = grouped([(one.server, one.reason) for one in told.humans], [one.server for one in told.humans])
+    turns = [server for turn in zip_longest(*(servers for _, servers in reasons)) for server in turn if server]
+    of = {one.server: one.reason for one in told.humans}
+    return [{"server": server, "reason": of[server], "text": server_life(records, server)}
+            for server in turns[:_STORIES]]  # fmt: skip
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------
@@ -185,8 +188,12 @@ def _stories(records: Records, told: Answer) -> list[dict[str, str]]:
 def _figures(records: Records, told: Answer) -> Iterator[Picture]:
     from sim import plots
 
-    chosen = _notable(records)
-    some = f" The {_SERVERS} that failed, need a person or took longest." if chosen is not None else ""
+    chosen = notable(records)
+    some = (
+        f" Here are {_SERVERS}: of those that failed or need a person, and those that took longest."
+        if chosen is not None
+        else ""
+    )
     drawn: list[tuple[str, Callable[[], Any], str]] = [
         ("progress", lambda: plots.progress(records), "How many moves were under way and over, moment by moment."),
         ("gantt-servers", lambda: plots.gantt_servers(records, servers=chosen),
@@ -208,8 +215,11 @@ def _figures(records: Records, told: Answer) -> Iterator[Picture]:
         yield picture(name, draw(), caption, vector=name in light)
 
 
-def _notable(records: Records) -> list[str] | None:
-    """Of many servers that were asked for, those a reader looks for; None when all fit."""
+def notable(records: Records) -> list[str] | None:
+    """Of many servers that were asked for, those a reader looks for; None when all fit.
+
+    Those that failed or need a person have at most half of the room where others moved: how that went is seen too.
+    """
     from sim.metrics.timeline import spans
 
     asked = spans(records).drop_nulls("server")
@@ -218,10 +228,12 @@ def _notable(records: Records) -> list[str] | None:
         return None
     rows = table(records, "servers").filter(pl.col("server").is_in(order))
     took = asked.group_by("server").agg((pl.col("ended_s") - pl.col("began_s")).max().alias("took"))
-    ranked = rows.join(took, on="server", maintain_order="left").sort(
-        pl.col("needs_human").is_not_null(), "failures", "took", descending=True, maintain_order=True
-    )  # fmt: skip
-    kept = set(ranked["server"].head(_SERVERS))
+    ranked = rows.join(took, on="server", maintain_order="left").with_columns(
+        (pl.col("needs_human").is_not_null() | (pl.col("failures") > 0)).alias("bad")
+    ).sort("bad", "failures", "took", descending=True, maintain_order=True)  # fmt: skip
+    bad, good = (ranked.filter(one)["server"].to_list() for one in (pl.col("bad"), ~pl.col("bad")))
+    room = max(_SERVERS // 2, _SERVERS - len(good))
+    kept = {*bad[:room], *good[: _SERVERS - min(room, len(bad))]}
     return [name for name in order if name in kept]
 
 

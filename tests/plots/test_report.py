@@ -18,9 +18,9 @@ import sim
 from sim.cli.main import app
 from sim.eventlog.storage import write_records
 from sim.metrics.answer import answer
-from sim.metrics.source import Records
+from sim.metrics.source import Records, as_records
 from sim.metrics.tables import table
-from sim.plots.report import report, write_report
+from sim.plots.report import notable, report, write_report
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = {"scenario": "told", "seed": 7, "log_digest": "d" * 64, "records": 5, "versions": {"novasim": "0.1.0"}}
@@ -194,3 +194,25 @@ def test_a_report_of_a_run_names_its_assumptions(tmp_path: Path) -> None:
     assert run.manifest["log_digest"] in words
     assert "Rack r02 is emptied before maintenance" in words
     assert str(ROOT) not in (folder / "assumptions.json").read_text(encoding="utf-8")
+
+
+def test_servers_that_moved_are_drawn_too_where_more_failed_than_there_is_room_for() -> None:
+    """Of 60 that are refused and 40 that move, 48 are drawn: half of them move."""
+    cloud = {
+        "hosts": [{"name": "h{n:1-4}", "vcpus": 256, "memory": "512 GiB", "disk": "8 TiB"}],
+        "flavors": [{"name": "m", "vcpus": 1, "memory": "2 GiB", "disk": "10 GiB"}],
+        "servers": [
+            {"name": "bad{n:1-60}", "flavor": "m", "host": "h1", "vm_state": "error"},
+            {"name": "good{n:1-40}", "flavor": "m", "host": "h1"},
+        ],
+        "storage": {"instances": "shared"},
+    }
+    plan = [{"drain": {"hosts": ["h1"], "concurrency": 20}}]
+    run = sim.run(sim.Scenario.model_validate({"name": "half", "cloud": cloud, "plan": plan}), seed=1)
+    drawn = notable(as_records(run))
+    assert drawn is not None
+    assert len(drawn) == len(set(drawn)) == 48
+    assert sum(name.startswith("good") for name in drawn) == 24
+    took = {row["server"]: row["total_s"] for row in run.table("migrations").iter_rows(named=True)}
+    left_out = [took[name] for name in took if name not in drawn]
+    assert min(took[name] for name in drawn if name in took) >= max(left_out) - 1.0  # the longest, but for the asking
