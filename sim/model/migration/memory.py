@@ -14,7 +14,7 @@ from sim.units import GIB, MIB
 class GuestMemory:
     """A guest's memory.
 
-    Unique bytes dirtied in ``s`` seconds at full speed are ``dirty_bps * s``, as a sequential writer makes them, and the
+    Unique bytes dirtied in ``s`` seconds at full speed are ``dirty_bps * s``, as by a sequential writer, and the
     hot pages, ``hot_b`` of them within :data:`HOT_S`; together at most the working set. ``profile`` are (time, factor)
     steps of the dirty rate, repeated after the last time; ``phase_s`` says where in it the copy begins.
     """
