@@ -48,7 +48,9 @@ def drain(
                      "(MiB/s), auto_converge, post_copy, timeout_action. One value fixes it."),
     ] = None,
     replications: Annotated[int, typer.Option("-n", "--replications", help="Runs of the best plans.", min=2)] = 10,
-    budget: Annotated[int, typer.Option(help="Most runs of the search; to confirm the best takes more.", min=1)] = 600,
+    budget: Annotated[
+        int, typer.Option(help="Most runs: half to look around, the others to confirm the best and what binds.", min=1)
+    ] = 1200,
     sets: Sets = None,
     seed: Seed = 1,
     out: Annotated[Path | None, typer.Option(help="Folder; default: results/plan-drain-NAME.")] = None,
@@ -280,6 +282,9 @@ def capacity(
 
     figure = full_figure(answer, end, f"{base.name}: full, growing by {growth}").save(target / "full.png")
     _show(capacity_screen(answer, end, confidence), f"capacity of {base.name}: {growth}", [file, figure])
+    if scenario.plan:
+        what = "the scenario's own plan is carried out too, and a host that it disables takes no servers"
+        print(f'note: {what}: --set "plan=[]" lets the cloud grow without it', file=sys.stderr)
     refused = sum(columns["refused"]) / max(sum(columns["requests"]), 1)
     if refused >= 0.01:
         what = f"{refused:.0%} of all requests were refused at the door, before any host was looked for"

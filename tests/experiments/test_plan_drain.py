@@ -91,6 +91,11 @@ def test_what_is_no_goal_is_refused(text: str) -> None:
     assert len(issues) == 1
 
 
+def test_goals_may_stand_as_people_say_them() -> None:
+    wanted = _goals("makespan < 6 h, p99 downtime < 500 ms, failures = 0")
+    assert _goals("makespan < 6 h and p99 downtime < 0.5 s; failures == 0") == wanted
+
+
 def test_a_goal_about_runs_must_hold_in_each_and_one_about_all_in_all() -> None:
     columns = {"makespan_s": np.array([10.0, 20.0, 30.0, 40.0]), "failed": np.array([0.0, 0.0, 0.0, 1.0])}
     good = judge(_goals("makespan < 41 s"), columns, 4)
@@ -177,7 +182,7 @@ def test_the_best_plan_and_the_frontier_are_those_of_trying_everything(scenario_
     found = search.run()
     every = {point: search.seen.get(point) for point in product(*(knob.values for knob in search.knobs))}
     missing = [point for point, plan in every.items() if plan is None]
-    search._try(missing, 3, free=True)
+    search._try(missing, 3, math.inf)
     plans = list(search.seen.values())
     shortest = min(plan.makespan.value for plan in plans)
     assert len(plans) == 12
@@ -234,6 +239,11 @@ def test_the_answer_does_not_depend_on_the_order_of_the_runs(scenario_file: Path
 def test_a_budget_ends_the_search_and_the_answer_says_so(scenario_file: Path, tmp_path: Path) -> None:
     found = _search(scenario_file, tmp_path / "a", Luck(), [], replications=3, budget=12).run()
     assert found.exhausted
+    assert found.runs <= 12
+    made = Luck()
+    many = _search(scenario_file, tmp_path / "c", made, [], replications=8, budget=50).run()
+    assert many.exhausted
+    assert many.runs == len(set(made.made)) <= 50  # those that confirm are counted, and none twice
     assert not _search(scenario_file, tmp_path / "b", Luck(), [*FIXED, "order=host"], replications=3).run().exhausted
 
 

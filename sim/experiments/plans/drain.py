@@ -2,14 +2,16 @@
 
 Every plan tried is a variant of the scenario, run with the same luck as all others. The search looks at the scenario's
 own plan and a Latin hypercube over the knobs, then walks: from the best plan, and from the plans that nothing beats in
-both makespan and disruption, to all plans that differ in one knob, until none is better or the budget is spent. The
-best few, and the neighbours of the very best, are then run more often: the answer and what binds it come from those.
+both makespan and disruption, to all plans that differ in one knob, until none is better or half of the budget is spent.
+The best few, and the neighbours of the very best, are then run more often, as far as the rest of the budget goes: the
+answer and what binds it come from those. The scenario's own plan is run whatever the budget is.
 
 The walk is decided between batches, never within one, so the answer does not depend on where the runs are made.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -54,7 +56,7 @@ class DrainSearch:
         *,
         minimise: str = "makespan",
         replications: int = 10,
-        budget: int = 600,
+        budget: int = 1200,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self.base, self.scenario, self.knobs, self.goals = base, scenario, tuple(knobs), tuple(goals)
@@ -66,23 +68,28 @@ class DrainSearch:
         self.confirmed: dict[Point, Plan] = {}
         """Plans that were run as often as was asked."""
         self._impossible: set[Point] = set()
-        self._spent = 0
+        self._made: dict[str, int] = {}
+        """Runs made of each variant: one that is looked at and then confirmed is not run twice."""
+        self._cut = False
+        """Whether the budget kept a plan from being run."""
 
     def run(self) -> DrainPlan:
         """Search, confirm, and say what binds. InputError if even the scenario's own plan cannot be run."""
         self.base.scenario(self.variant(self.start))
-        self._try([self.start, *self._sample()], SCREEN)
-        rested = self._walk()
+        self._try([self.start], SCREEN, math.inf)
+        if self._try(self._sample(), SCREEN, self._budget / 2):
+            self._walk()
         finalists = [*sorted(self.seen.values(), key=self._key)[:_FINALISTS],
                      *thinned(frontier(list(self.seen.values())), _FRONT)]  # fmt: skip
-        self._try([self.start, *(plan.point for plan in finalists)], self.replications, free=True)
+        self._try([self.start], self.replications, math.inf)
+        self._try([plan.point for plan in finalists], self.replications, self._budget)
         best = self._smallest(self._best())
         binds = self._binds(best)
         front = thinned(frontier(list(self.confirmed.values()), best), _FRONT)
         last, stayed = self._story(best)
         return DrainPlan(
             best, self.confirmed[self.start], tuple(front), binds, last, stayed, len(self.seen), self._spent,
-            not rested, tuple({**self.seen, **self.confirmed}.values()),
+            self._cut, tuple({**self.seen, **self.confirmed}.values()),
         )  # fmt: skip
 
     # --- plans as variants
@@ -115,31 +122,41 @@ class DrainSearch:
 
     # --- the walk
 
-    def _walk(self) -> bool:
-        """Look at the neighbours of the best and of the frontier until all are known; whether the budget let it."""
+    @property
+    def _spent(self) -> int:
+        return sum(self._made.values())
+
+    def _walk(self) -> None:
+        """Look at the neighbours of the best and of the frontier until all are known, or the budget ends it."""
         walked: set[Point] = set()
         while True:
             leaders = [min(self.seen.values(), key=self._key), *thinned(frontier(list(self.seen.values())), 3)]
             new = [plan.point for plan in leaders if plan.point not in walked]
-            if not new:
-                return True
             walked.update(new)
-            if not self._try([near for point in new for near in self._neighbours(point)], SCREEN):
-                return False
+            near = [near for point in new for near in self._neighbours(point)]
+            if not new or not self._try(near, SCREEN, self._budget / 2):
+                return
 
-    def _try(self, points: Iterable[Point], replications: int, *, free: bool = False) -> bool:
-        """Run plans; False, and fewer of them, if the budget does not suffice (``free`` does not ask)."""
+    def _try(self, points: Iterable[Point], replications: int, most: float) -> bool:
+        """Run plans until ``most`` runs have been made in all; False, and fewer of them, if that does not suffice."""
         wanted = [
             point for point in dict.fromkeys(points)
             if point not in self._impossible and point not in (self.seen if replications == SCREEN else self.confirmed)
         ]  # fmt: skip
-        room = len(wanted) if free else max((self._budget - self._spent) // replications, 0)
-        made = {point: self.variant(point) for point in wanted[:room]}
+        made: dict[Point, Variant] = {}
+        runs = self._spent
+        for point in wanted:
+            variant = self.variant(point)
+            runs += max(replications - self._made.get(variant.name, 0), 0)
+            if runs > most:
+                self._cut = True
+                break
+            made[point] = variant
         for point, (few, all_of_them) in self._plans(made, replications).items():
             self.seen[point] = few
             if replications == self.replications:
                 self.confirmed[point] = all_of_them
-        return room >= len(wanted)
+        return len(made) == len(wanted)
 
     def _plans(self, variants: dict[Point, Variant], replications: int) -> dict[Point, tuple[Plan, Plan]]:
         """Run variants and judge them by the first replications, and by all of them.
@@ -161,7 +178,8 @@ class DrainSearch:
         batch = _with(self.base, tuple(good.values()), replications)
         driver = Driver(batch, self._store, self._executor, on_progress=self._on_progress)
         driver.run()
-        self._spent += len(good) * replications
+        for variant in good.values():
+            self._made[variant.name] = max(self._made.get(variant.name, 0), replications)
         rows: dict[str, dict[int, list[float]]] = {variant.name: {} for variant in good.values()}
         names = tuple(dict.fromkeys([*_COLUMNS, *(goal.measure.column for goal in self.goals)]))
         for outcome in driver.outcomes(replications):
@@ -227,7 +245,7 @@ class DrainSearch:
         """Turn knobs back as long as that costs nothing: a plan that is as good and changes less is the better one."""
         while True:
             down = [point for point in self._neighbours(best.point) if self._weaker(point, best.point)]
-            self._try(down, self.replications, free=True)
+            self._try(down, self.replications, self._budget)
             found = (self.confirmed.get(point) for point in down)
             able = [plan for plan in found if plan is not None and self._as_good(plan, best)]
             if not able:
@@ -249,7 +267,7 @@ class DrainSearch:
 
     def _binds(self, best: Plan) -> tuple[Bind, ...]:
         near = self._neighbours(best.point)
-        self._try(near, self.replications, free=True)
+        self._try(near, self.replications, self._budget)
         found = []
         for point in near:
             plan = self.confirmed.get(point)
@@ -257,7 +275,10 @@ class DrainSearch:
                 at = next(i for i, (a, b) in enumerate(zip(point, best.point, strict=True)) if a != b)
                 change = f"{_text(best.point[at])} → {_text(point[at])}"
                 found.append(bind(self.knobs[at].name, change, best, plan))
-        found.append(bind("network", "twice as fast", best, self._faster_network(best)))
+        if self._spent + self.replications <= self._budget:
+            found.append(bind("network", "twice as fast", best, self._faster_network(best)))
+        else:
+            self._cut = True
         return tuple(sorted(found, key=lambda one: _or_inf(one.makespan.value)))
 
     def _story(self, best: Plan) -> tuple[Last | None, tuple[tuple[str, tuple[str, ...]], ...]]:

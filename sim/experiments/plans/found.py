@@ -72,7 +72,7 @@ class DrainPlan:
     plans: int
     runs: int
     exhausted: bool
-    """Whether the budget ended the search before it came to rest."""
+    """Whether the budget kept plans from being run: the search had not come to rest, or not all were confirmed."""
     others: tuple[Plan, ...] = field(repr=False, default=())
 
 

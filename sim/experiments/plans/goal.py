@@ -18,6 +18,7 @@ from sim.experiments.measures import Measure, measure
 from sim.experiments.stats.intervals import Estimate, Floats, finite, share_interval
 
 _SHAPE = re.compile(r"(?P<name>.+?)\s*(?P<sign><=|>=|≤|≥|<|>|==|=)\s*(?P<value>.+)$")
+_BETWEEN = re.compile(r"[,;&]|\band\b")
 _SIGNS = {"≤": "<=", "≥": ">=", "==": "="}
 
 
@@ -70,8 +71,9 @@ class Verdict:
 
 
 def parse_goals(text: str, place: str, issues: list[Issue]) -> list[Goal]:
-    """The goals of a text, separated by commas; issues for all that cannot be read."""
-    return [goal for part in text.split(",") if (goal := _goal(part.strip(), place, issues)) is not None]
+    """The goals of a text, between commas, semicolons or "and"; issues for all that cannot be read."""
+    parts = [part.strip() for part in _BETWEEN.split(text)]
+    return [goal for part in parts if (goal := _goal(part, place, issues)) is not None]
 
 
 def _goal(text: str, place: str, issues: list[Issue]) -> Goal | None:

@@ -212,5 +212,5 @@ def capacity_screen(found: Sequence[Full], horizon_s: float, confidence: float) 
         made.add_row(shorten(one.flavor, 14), str(one.fits), rate, after(when.value), span, nine, refused)
     methods = "; ".join(dict.fromkeys(one.when.method for one in found))
     runs = f"medians of {counted(found[0].runs, 'runs')} of {said(horizon_s)}; interval: {methods}; "
-    runs += "refused: the first that found no host"
+    runs += "refused: the first that found no host; without quotas"
     return Group(made, Text(runs, style="dim"))
