@@ -247,6 +247,19 @@ def test_a_budget_ends_the_search_and_the_answer_says_so(scenario_file: Path, tm
     assert not _search(scenario_file, tmp_path / "b", Luck(), [*FIXED, "order=host"], replications=3).run().exhausted
 
 
+@pytest.mark.parametrize("budget", [12, 20, 40, 80])
+def test_no_plan_that_was_run_is_better_than_the_best(scenario_file: Path, tmp_path: Path, budget: int) -> None:
+    """However early the search had to stop: a plan that keeps the goals is never passed over for one that does not."""
+    tried = [*FIXED, "concurrency=1,2,4", "order=host,largest_first", "nova_limit=1,2"]
+    whole = _search(scenario_file, tmp_path / "a", Inline(), tried, replications=3).run()
+    goal = f"makespan < {whole.best.makespan.value * 1.05} s"
+    search = _search(scenario_file, tmp_path / "b", Inline(), tried, goal, replications=3, budget=budget)
+    found = search.run()
+    assert found.best.verdict.met == any(plan.verdict.met for plan in search.confirmed.values())
+    kept = [plan.makespan.value for plan in search.confirmed.values() if plan.verdict.met]
+    assert not kept or found.best.makespan.value <= min(kept) * 1.005
+
+
 def test_what_binds_is_what_changes_the_makespan(scenario_file: Path, tmp_path: Path) -> None:
     """With one migration at a time, Nova's limit and the network bind; the number of workers does not."""
     tried = [*FIXED, "concurrency=2,4", "order=host", "nova_limit=1"]

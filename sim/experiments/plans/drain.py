@@ -84,7 +84,12 @@ class DrainSearch:
         self._try([self.start], self.replications, math.inf)
         self._try([plan.point for plan in finalists], self.replications, self._budget)
         best = self._smallest(self._best())
-        binds = self._binds(best)
+        while True:
+            binds = self._binds(best)  # where the walk was cut short, a neighbour may turn out to be the better plan
+            better = self._smallest(self._best())
+            if better is best:
+                break
+            best = better
         front = thinned(frontier(list(self.confirmed.values()), best), _FRONT)
         last, stayed = self._story(best)
         return DrainPlan(
