@@ -68,7 +68,8 @@ def _plain(comparisons: Sequence[Comparison]) -> dict[str, Any]:
             for name, value in asdict(summary(comparisons)).items()}  # fmt: skip
     rows = [
         {"id": one.row.id, "use": one.row.use, "kind": one.row.kind, "metric": one.row.metric, "profile": one.profile,
-         "measured_s": one.row.value, "simulated_s": one.simulated, "error": one.error, "reason": one.reason or None}
+         "measured_s": one.row.value if one.row.unit == "s" else None, "simulated_s": one.simulated, "error": one.error,
+         "reason": one.reason or None, "not_understood": one.not_understood}
         for one in comparisons
     ]  # fmt: skip
     return {"summary": said, "rows": rows}

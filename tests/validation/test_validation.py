@@ -158,6 +158,8 @@ def written(tmp_path: Path, text: str) -> Path:
     ("a,predict,resize,4,0,10GbE,1,downtime,9,s,,,,", "metric 'downtime'"),
     ("a,predict,precopy,,0,10GbE,1,total,9,s,,,,", "nothing of the guest's memory"),
     ("a,predict,precopy 4x512MB,4,0,1GbE,1,total,9,s,,,,", "never ends"),
+    ("a,predict,precopy no AC 4x512MB,4,0,1GbE,1,total,9,s,,,,", "never ends"),
+    ("a,predict,live shared stress 75% memory,4,0,1GbE,1,total,9,s,,,,", "nothing came to its end"),
     ("a,predict,precopy zlib,4,0,1GbE,1,total,9,s,,,,", "compression"),
 ])  # fmt: skip
 def test_what_cannot_be_simulated_is_said_and_not_counted(tmp_path: Path, line: str, reason: str) -> None:
@@ -165,6 +167,45 @@ def test_what_cannot_be_simulated_is_said_and_not_counted(tmp_path: Path, line: 
     assert made[0].error is None
     assert reason in made[0].reason
     assert summary(made).predicted == 0
+
+
+GBE = 1e9 / 8 * 0.9416
+STRESSED_B = 598e6 + 2**30
+"""Two workers of 512 MiB in an idle guest."""
+
+
+@pytest.mark.parametrize(("kind", "setup", "least", "most"), [
+    ("precopy 100% random bandwidth 40 MB/s", "", 4 * 2**30 / 40e6, 4 * 2**30 / 40e6 + 0.2),
+    ("precopy 25 MB/s dirty", "", 4 * 2**30 / GBE, 4 * 2**30 / (GBE - 25e6) + 0.1),  # geometric series
+    ("postcopy immediately 2x512MB", "QEMU 2.6.0", STRESSED_B / GBE, STRESSED_B / GBE + 0.01),
+    ("postcopy after 5 s 2x512MB", "QEMU 2.6.0", STRESSED_B / GBE, STRESSED_B / GBE + 5),  # much is sent again
+    ("precopy, pause after 1 min 2x512MB", "QEMU 2.6.0", 60, 60 + 2**30 / GBE + 0.1),
+    ("precopy Xen idle", "Xen 3.4", 4 * 2**30 / GBE, 5 * 4 * 2**30 / GBE),  # Akoush's bounds
+    ("live post-copy idle", "Icehouse mostly zero pages", 4.5 + 4 * 2**30 / 1.605e9, 4.9 + 4 * 2**30 / 1.605e9),
+])  # fmt: skip
+def test_words_mean_what_they_say(tmp_path: Path, kind: str, setup: str, least: float, most: float) -> None:
+    """Guests of 4 GiB over 1 GbE, against bounds by hand."""
+    setup = f"{setup} nova-compute"
+    line = f'a,predict,"{kind}",4,0,1GbE,1,total,9,s,,,{setup},\n'
+    one = compare(read_rows(written(tmp_path, line)))[0]
+    assert one.reason == ""
+    assert one.not_understood == []
+    assert one.simulated is not None
+    assert least <= one.simulated <= most
+
+
+def test_workers_dirty_as_fast_as_there_are_cpus() -> None:
+    row = replace(ROWS[0], kind="precopy 4x400MB", ram_b=16 * 2.0**30, source="")
+    rates = [memory_of_row(replace(row, setup=setup)).dirty_bps for setup in ("1 vCPU", "2 vCPUs", "8 vCPUs", "")]
+    assert rates == [858e6 * cpus for cpus in (1, 2, 4, 4)]
+
+
+def test_words_without_effect_are_told(tmp_path: Path) -> None:
+    lines = "a,predict,live shared frobnicated,4,0,1GbE,1,total,9,s,,,,\nb,predict,live,4,0,loopback,1,sent,9,MB,,,,\n"
+    told = CliRunner().invoke(app, ["validate", str(written(tmp_path, lines)), "--figure", str(tmp_path / "v.png")])
+    words = " ".join(told.output.split())
+    assert "a: simulated as if its kind did not say frobnicated" in words
+    assert "b: not simulated: sent in MB is not compared" in words
 
 
 def test_all_mistakes_of_a_file_at_once(tmp_path: Path) -> None:

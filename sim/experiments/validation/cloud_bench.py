@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sim.eventlog import records as r
 from sim.experiments.validation.rows import Row
-from sim.experiments.validation.settings import UnknownKindError, link_bps, memory_of_row, profile_of, timings_of
+from sim.experiments.validation.settings import (
+    UnknownKindError,
+    auto_converge,
+    link_bps,
+    memory_of_row,
+    profile_of,
+    rate,
+    timings_of,
+)
 from sim.runs.engine import execute
 from sim.scenario.spec import Scenario
 from sim.units import GIB, MIB
@@ -78,13 +86,17 @@ def live_scenario(row: Row) -> Scenario:
     together = _together(row)
     sources = 1 if together else SERVERS
     memory = memory_of_row(row)
-    kind, options = row.kind.lower(), {}
+    kind = row.kind.lower()
+    options: dict[str, Any] = {}
     if "tun-on" in kind or "tunnelled" in kind:
         options["live_migration_tunnelled"] = True
-    for word, option in (("auto-converge", "live_migration_permit_auto_converge"),
-                         ("post-copy", "live_migration_permit_post_copy")):  # fmt: skip
-        if word in kind:
-            options[option] = True
+    if auto_converge(row) is not None:
+        options["live_migration_permit_auto_converge"] = True
+    if re.search("post-?copy", kind):
+        options["live_migration_permit_post_copy"] = True
+    bandwidth = rate(row, of_copy=True)
+    if bandwidth is not None:
+        options["live_migration_bandwidth"] = max(1, round(bandwidth / MIB))
     ram_b = row.ram_b or 0.0
     server = {"flavor": "guest", "image": "image", "activity": memory.activity(ram_b), "disk_used": _HALF_FULL}
     if together:
@@ -118,22 +130,30 @@ def _live(row: Row) -> list[float]:
                                "known are total, downtime and makespan")  # fmt: skip
     if "nova-compute" in row.setup.lower():
         return list(_compute_times(records))
-    return _seen(row, list(_client_times(records, "os-migrateLive", "ACTIVE", same=True)))
+    moved = {
+        record.server for record in records if isinstance(record, r.MigrationState) and record.status == "completed"
+    }
+    return _seen(row, list(_client_times(records, "os-migrateLive", "ACTIVE", same=True, only=moved)))
 
 
 def _records(scenario: Scenario, seed: int) -> Sequence[r.Record]:
     return execute(scenario, seed).records()
 
 
-def _client_times(records: Sequence[r.Record], action: str, until: str, *, same: bool) -> Iterator[float]:
+def _client_times(
+    records: Sequence[r.Record], action: str, until: str, *, same: bool, only: Collection[str] | None = None
+) -> Iterator[float]:
     """From each request until its server has that status and nothing is under way on it.
 
-    ``same``: it had that status before, too, so it must first be seen with something under way.
+    ``same``: it had that status before, too, so it must first be seen with something under way. ``only``: servers whose
+    operation came to its good end.
     """
     asked: dict[str, float] = {}
     taken: set[str] = set()
     for record in records:
         if isinstance(record, r.Request) and record.action == action and record.server is not None:
+            if only is not None and record.server not in only:
+                continue
             asked[record.server] = record.t
         elif isinstance(record, r.ServerState) and record.server in asked:
             if record.task_state is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.experiments.validation import cloud_bench, qemu_bench
 from sim.experiments.validation.rows import Row
-from sim.experiments.validation.settings import UnknownKindError, profile_of
+from sim.experiments.validation.settings import UnknownKindError, not_understood, profile_of, without_cloud
 
 TARGET_MEDIAN, TARGET_P90 = 0.05, 0.12
 """What predicted rows are to reach: the best published model's errors (Nathan et al., SoCC 2015)."""
@@ -32,6 +32,11 @@ class Comparison:
         if self.simulated is None or not self.row.value:
             return None
         return self.simulated / self.row.value - 1
+
+    @property
+    def not_understood(self) -> list[str]:
+        """Words of its kind that change nothing in what is simulated."""
+        return not_understood(self.row)
 
     @property
     def counts(self) -> bool:
@@ -69,7 +74,9 @@ def compare(rows: Iterable[Row], on_row: Callable[[Row], None] = lambda _: None)
 
 
 def _simulated(row: Row) -> float:
-    bench = qemu_bench if any(word in row.kind.lower() for word in qemu_bench.KINDS) else cloud_bench
+    if row.unit != "s":
+        raise UnknownKindError(f"{row.metric} in {row.unit} is not compared; only times are")
+    bench = qemu_bench if without_cloud(row) else cloud_bench
     found = bench.samples(row)
     if not found:
         raise UnknownKindError("nothing came to its end in the simulation, so there is nothing to compare")

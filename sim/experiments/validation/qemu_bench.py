@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect
 from collections.abc import Mapping
 from typing import TypeVar
@@ -18,6 +19,8 @@ from sim.experiments.validation.settings import (
     downtime_limit_s,
     link_bps,
     memory_of_row,
+    order_at,
+    rate,
     timings_of,
     xen_rules,
 )
@@ -61,16 +64,18 @@ def samples(row: Row) -> list[float]:
 def limits_of(row: Row, timings: Timings) -> LiveMigrationLimits:
     """What the row's QEMU allows."""
     lanes = channels(row)
-    postcopy = "postcopy" in row.kind.lower() or "post-copy" in row.kind.lower()
+    postcopy = re.search("post-?copy", row.kind.lower()) is not None
+    by_order = order_at(row) is not None
     xen = xen_rules(row)
     device_s = timings.device_state.quantile(0.5) if xen is None or xen.resume_s is None else xen.resume_s
     return LiveMigrationLimits(
         downtime=((0.0, downtime_limit_s(row)),),
-        post_copy_after_rounds=1 if postcopy else None,
+        post_copy_after_rounds=1 if postcopy and not by_order else None,
         permit_post_copy=postcopy,
         throttling=auto_converge(row),
         stream_bps=math.inf if xen else timings.stream * lanes,
         block_stream_bps=timings.block_stream,
+        bandwidth_bps=rate(row, of_copy=True) or math.inf,
         zero_page_bps=timings.zero_page_bps(lanes) if "multifd" in row.kind.lower() else timings.zero_pages,
         device_state_s=device_s,
         page_fault_s=timings.page_fault,
@@ -85,16 +90,20 @@ def migrate(memory: Memory, limits: LiveMigrationLimits, row: Row, timings: Timi
         ram_b, min(ram_b, memory.nonzero_b), memory.dirty_bps, min(ram_b, memory.working_set_b), hot_b=memory.hot_b
     )
     copy = PreCopy(guest, limits, row.disk_b)
-    _run([copy], link_bps(row) * timings.link_efficiency)
+    _run([copy], link_bps(row) * timings.link_efficiency, order_at(row))
     return copy if copy.outcome == "completed" else None
 
 
-def _run(copies: list[PreCopy], payload_bps: float) -> None:
-    """All copies at once, each between two hosts of its own."""
+def _run(copies: list[PreCopy], payload_bps: float, order: tuple[str, float] | None = None) -> None:
+    """All copies at once, each between two hosts of its own; and the order that is given to them."""
     env = simpy.Environment()
     flows = Flows(env, star([str(host) for host in range(2 * len(copies))], payload_bps))
-    for number, copy in enumerate(copies):
-        flows.start(copy, 2 * number, 2 * number + 1)
+    started = [flows.start(copy, 2 * number, 2 * number + 1) for number, copy in enumerate(copies)]
+    if order is not None:
+        if order[1] > 0:
+            env.run(until=order[1])
+        for flow, copy in zip(started, copies, strict=True):
+            flows.command(flow, copy.force_complete)
     env.run(until=_SOON_ENOUGH_S)
 
 
@@ -123,7 +132,3 @@ def _one_of(shares: Mapping[T, float], luck: float) -> T:
         total += share
         edges.append(total)
     return names[min(bisect(edges, luck), len(names) - 1)]
-
-
-KINDS = ("precopy", "pre-copy", "postcopy", "post-copy", "fleet")
-"""Words of kinds that are for this bench."""

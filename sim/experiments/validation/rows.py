@@ -17,6 +17,12 @@ COLUMNS = ("id", "use", "kind", "ram_gib", "disk_copied_gib", "link", "requested
 _NEEDED = ("id", "use", "kind", "metric", "value")
 _USES = ("fit", "predict")
 _UNITS = {"s": 1.0, "ms": 1e-3, "min": 60.0, "": 1.0}
+_OTHER_UNITS = frozenset(
+    {"B", "kB", "MB", "MiB", "GB", "GiB", "B/s", "MB/s", "MiB/s", "Mbit/s", "Gbit/s", "J", "kJ", "W", "%", "pages"}
+)
+"""Of measurements that are no times: such a row is told, not simulated."""
+_LOOPBACK_BPS = 1e12
+"""No link at all: what the stream carries is the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,8 @@ class Row:
     value: float
     setup: str
     source: str
+    unit: str = "s"
+    """``s``, whatever unit of time the file has; else what was measured is no time."""
 
     @property
     def words(self) -> str:
@@ -95,14 +103,14 @@ def _row(entry: dict[str, str | None], where: str, issues: list[Issue]) -> Row:
     issues.extend(Issue(f"{where} {name}", "is empty") for name in _NEEDED if not texts[name])
     if texts["use"] and texts["use"] not in _USES:
         issues.append(Issue(f"{where} use", f"{texts['use']!r} is unknown", f"write {' or '.join(_USES)}"))
-    if texts["unit"] not in _UNITS:
+    if texts["unit"] not in _UNITS and texts["unit"] not in _OTHER_UNITS:
         issues.append(Issue(f"{where} unit", f"{texts['unit']!r} is unknown", "write s, ms or min"))
     ram, disk, at_once = number("ram_gib"), number("disk_copied_gib"), number("requested_at_once", 1)
     return Row(
         id=texts["id"], use=texts["use"], kind=texts["kind"], ram_b=None if ram is None else ram * GIB,
         disk_b=(disk or 0.0) * GIB, link_bps=_link(texts["link"], where, issues), at_once=int(at_once or 1),
         metric=texts["metric"], value=(number("value") or 0.0) * _UNITS.get(texts["unit"], 1.0), setup=texts["setup"],
-        source=texts["source"],
+        source=texts["source"], unit="s" if texts["unit"] in _UNITS else texts["unit"],
     )  # fmt: skip
 
 
@@ -111,9 +119,11 @@ def _link(text: str, where: str, issues: list[Issue]) -> float | None:
     if not text:
         return None
     try:
+        if text.lower() == "loopback":
+            return _LOOPBACK_BPS
         if text.lower().endswith("gbe"):
             return float(text[:-3]) * 1e9 / 8
         return parse_rate(text)
     except ValueError:
-        issues.append(Issue(f"{where} link", f"{text!r} is no link", "write 10GbE or a rate like 25 Gbit/s"))
+        issues.append(Issue(f"{where} link", f"{text!r} is no link", "write 10GbE, loopback or a rate like 25 Gbit/s"))
         return None
