@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -73,22 +73,26 @@ class Line:
 
 
 class RunsLine(Line):
-    """The line about runs."""
+    """The line about runs; as a context it closes itself, and tells of an interruption, which ends with 130."""
 
     def __init__(self) -> None:
         super().__init__()
         self.last: Progress | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close()
+        if kind is KeyboardInterrupt:
+            done = f"{self.last.done:,} of {self.last.total:,} runs are" if self.last else "nothing is"
+            print(f"interrupted: {done} finished and kept; the same command continues", file=sys.stderr)
+            raise typer.Exit(130)
+
     def update(self, progress: Progress) -> None:
         """Called after each run."""
         self.last = progress
         self.say(_words(progress), progress.done, max(progress.total, 1))
-
-    def interrupted(self) -> None:
-        """Say what an interrupted command has done, and end with 130."""
-        done = f"{self.last.done:,} of {self.last.total:,} runs are" if self.last else "nothing is"
-        print(f"interrupted: {done} finished and kept; the same command continues", file=sys.stderr)
-        raise typer.Exit(130)
 
 
 def _words(progress: Progress) -> str:

@@ -80,17 +80,10 @@ def drain(
     if issues:
         raise InputError(issues)
     target = out or Path("results") / f"plan-drain-{base.name}"
-    line = RunsLine()
-    try:
-        with closing(make_executor(workers, dask)) as executor, Store(target) as store:
-            search = DrainSearch(base, scenario, found, goals, store, executor, minimise=minimize,
-                                 replications=replications, budget=budget, on_progress=line.update)  # fmt: skip
-            answer = search.run()
-    except KeyboardInterrupt:
-        line.close()
-        line.interrupted()
-    finally:
-        line.close()
+    with RunsLine() as line, closing(make_executor(workers, dask)) as executor, Store(target) as store:
+        search = DrainSearch(base, scenario, found, goals, store, executor, minimise=minimize,
+                             replications=replications, budget=budget, on_progress=line.update)  # fmt: skip
+        answer = search.run()
     files = _write_drain(search, answer, target, goal or "")
     if as_json:
         print_json(_drain_json(answer, files))
@@ -311,16 +304,9 @@ def _measured(made: Any, target: Path, measurement: Any, workers: int | None, da
     from sim.experiments.store import Store
     from sim.plots.text import console
 
-    line = RunsLine()
-    try:
-        with closing(make_executor(workers, dask)) as executor, Store(target) as store:
-            driver = Driver(made, store, executor, measurement=measurement, on_progress=line.update)
-            finished = driver.run()
-    except KeyboardInterrupt:
-        line.close()
-        line.interrupted()
-    finally:
-        line.close()
+    with RunsLine() as line, closing(make_executor(workers, dask)) as executor, Store(target) as store:
+        driver = Driver(made, store, executor, measurement=measurement, on_progress=line.update)
+        finished = driver.run()
     rows = [outcome.values for outcome in driver.outcomes(finished.replications) if not outcome.failed]
     if finished.failed:
         console().print(*failures_screen(Runs(target).failures()), sep="\n")

@@ -133,8 +133,7 @@ def _run(
     from sim.experiments.store import Store
     from sim.experiments.warmup import check_durations, find_warm_up
 
-    line = RunsLine()
-    try:
+    with RunsLine() as line:
         if experiment.warm_up == "auto":
             check_durations(experiment)
         with closing(make_executor(workers, dask)) as executor, Store(target) as store:
@@ -142,11 +141,6 @@ def _run(
                 found = find_warm_up(experiment, store, executor, line.update)
                 experiment = replace(experiment, warm_up=found)
             finished = Driver(experiment, store, executor, keep=keep, on_progress=line.update).run()
-    except KeyboardInterrupt:
-        line.close()
-        line.interrupted()
-    finally:
-        line.close()
     return finished, Runs(target)
 
 
@@ -213,7 +207,9 @@ def _show(
     if experiment.until is not None:
         wanted = ", ".join(one.text for one in experiment.until.wanted)
         words = "is reached" if finished.precise else "is NOT reached"
-        screen.print(Text(f"{wanted} {words} after {counted(finished.replications, 'replications')}",
+        few = experiment.until.too_few(finished.replications)
+        why = f": {few} are the least for such a quantile" if few and not finished.precise else ""
+        screen.print(Text(f"{wanted} {words} after {counted(finished.replications, 'replications')}{why}",
                            style="green" if finished.precise else "yellow"))  # fmt: skip
     screen.print(*failures_screen(runs.failures()), sep="\n", end="\n" if finished.failed else "")
     more = f", {counted(len(figures), 'figures')}" if figures else ""

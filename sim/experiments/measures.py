@@ -79,9 +79,12 @@ class Measure:
         """A value as people say it."""
         if not math.isfinite(value):
             return "-"
+        if self.unit == "s" and abs(value) < 1e-6:
+            value = 0.0  # what rounding leaves is nothing
         sign = "+" if signed and value > 0 else ""
         if self.unit == "s":
-            return sign + units.format_seconds(value)
+            short = 0 < abs(value) < 1  # differences of downtimes are some milliseconds
+            return f"{sign}{value * 1000:.3g} ms" if short else sign + units.format_seconds(value)
         if self.unit == "b":
             return f"{'-' if value < 0 else sign}{units.format_bytes(abs(value))}"
         return f"{sign}{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{sign}{value:.3g}"

@@ -56,12 +56,21 @@ class Until:
 
     def looks(self, most: int) -> Iterator[int]:
         """Numbers of replications to look at, the last of them ``most``."""
-        quantiles = [one.measure.q for one in self.wanted if one.measure.q is not None]
-        n = max([FIRST, *(runs_for_quantile(q, self.confidence) for q in quantiles)])
+        n = max(FIRST, self._least)
         while n < most:
             yield n
             n = math.ceil(n * GROWTH)
         yield most
+
+    @property
+    def _least(self) -> int:
+        """Fewer runs than these say nothing about the furthest quantile asked for."""
+        quantiles = [one.measure.q for one in self.wanted if one.measure.q is not None]
+        return max((runs_for_quantile(q, self.confidence) for q in quantiles), default=0)
+
+    def too_few(self, runs: int) -> int:
+        """The least number of runs that could do, where there are fewer; else 0."""
+        return self._least if runs < self._least else 0
 
     def met(self, values: Callable[[str, str], Floats], variants: Sequence[str]) -> bool:
         """Whether all is known well enough; ``values(variant, column)`` are the runs."""

@@ -57,6 +57,16 @@ def test_a_measure_is_a_column_and_a_statistic_over_runs(
 
 
 @pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.0123, "+12.3 ms"), (-0.0123, "-12.3 ms"), (-4e-17, "0.00 s"), (4e-17, "0.00 s"), (90.0, "+90.0 s")],
+)
+def test_small_differences_of_times_are_said_in_milliseconds_and_rounding_is_none(value: float, words: str) -> None:
+    found = measure("p95 downtime", "--metric", [])
+    assert found is not None
+    assert found.text(value, signed=True) == words
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("makspan", "'makespan'"),
@@ -116,6 +126,7 @@ def test_a_quantile_is_never_known_from_too_few_runs() -> None:
     assert rule.met(lambda *_: x[:72], ["a"])
     assert list(rule.looks(200)) == [72, 90, 113, 142, 178, 200]
     assert list(rule.looks(50)) == [50]
+    assert (rule.too_few(71), rule.too_few(72)) == (72, 0)
 
 
 @pytest.mark.parametrize("text", ["p95_makespan", "makespan ± five", "makespan ± 5", "speed ± 5 %", "max_left ± 1",
