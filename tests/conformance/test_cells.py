@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conformance.cells import differences
-from tests.conformance.recordings import MATRIX, ORACLE, REQUESTS, copied, is_here, rows
+from tests.conformance.recordings import LIVES, MATRIX, ORACLE, REQUESTS, copied, is_here, rows
 
 FILES = (*MATRIX, *REQUESTS)
 
@@ -25,7 +25,7 @@ def test_every_cell_is_answered_as_nova_answered_it(name: str, capsys: pytest.Ca
 
 
 @pytest.mark.skipif(not is_here(FILES[0]), reason=f"no recordings at {ORACLE}")
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", (*FILES, *LIVES))
 def test_the_copy_is_the_recording(name: str) -> None:
     assert copied(name) == rows(name), "make the copy anew: python -m tests.conformance.recordings"
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from tests.conformance.lifecycle_player import play
-from tests.conformance.recordings import LIVES, rows
+from tests.conformance.recordings import LIVES, copied
 
 
 def cases() -> list[Any]:
     """Every recorded case."""
-    return [pytest.param(case, id=f"{name}: {case['case']}") for name in LIVES for case in rows(name)]
+    return [pytest.param(case, id=f"{name}: {case['case']}") for name in LIVES for case in copied(name)]
 
 
 @pytest.mark.parametrize("case", cases())

@@ -67,7 +67,7 @@ EXPORT_MISTAKES: dict[str, ExportMistake] = {
     "empty file": ExportMistake({"flavor-list.json": ""}, "flavor-list.json:1", ("is empty", "did it fail")),
     "a table": ExportMistake({"server-list.json": "+----+------+\n| ID | Name |\n+----+------+\n"}, "server-list.json:1", ("is a table", "-f json")),
     "cut off": ExportMistake({"server-list.json": GOOD_EXPORT["server-list.json"][:-3]}, "server-list.json:3", ("not JSON", "ends too early")),
-    "a comma too many": ExportMistake(_edit("flavor-list.json", '"Properties": {}}', '"Properties": {}},'), "flavor-list.json:3", ("not JSON",)),
+    "a comma too many": ExportMistake(_edit("flavor-list.json", '"Properties": {}}', '"Properties": {}},'), "flavor-list.json:", ("not JSON", "(column ")),
     "a warning before it": ExportMistake({"flavor-list.json": "WARNING: deprecated\n[]\n"}, "flavor-list.json:1", ("begins with 'WARNING: deprecated'", "standard output")),
     "one word": ExportMistake({"flavor-list.json": '"denied"\n'}, "flavor-list.json:1", ("holds text, not a list", "-f json")),
     "an entry that is none": ExportMistake(_edit("flavor-list.json", "\n]", ',\n  "large"\n]'), "flavor-list.json:3 [1]", ("'large' is not an object", "{column: value}")),

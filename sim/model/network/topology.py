@@ -178,7 +178,7 @@ class GraphTopology(Topology):
         if before is None:
             if len(self._trees) >= _TREES_KEPT:
                 del self._trees[next(iter(self._trees))]
-            before = dict(nx.bfs_predecessors(self._graph, self._hosts[source], sort_neighbors=sorted))
+            before = {two: one for one, two in nx.bfs_edges(self._graph, self._hosts[source], sort_neighbors=sorted)}
             self._trees[source] = before
         node, start, path = self._hosts[dest], self._hosts[source], []
         if node not in before:
