@@ -25,7 +25,7 @@ def test_every_cell_is_answered_as_nova_answered_it(name: str, capsys: pytest.Ca
 
 
 @pytest.mark.skipif(not is_here(FILES[0]), reason=f"no recordings at {ORACLE}")
-@pytest.mark.parametrize("name", (*FILES, *LIVES))
+@pytest.mark.parametrize("name", [*FILES, *LIVES])
 def test_the_copy_is_the_recording(name: str) -> None:
     assert copied(name) == rows(name), "make the copy anew: python -m tests.conformance.recordings"
 
