@@ -17,6 +17,8 @@ from sim.metrics.summary import summary
 from sim.runs.engine import execute
 from sim.scenario.loader import parse
 
+pytest.importorskip("ortools", reason="OR-Tools are not there: pip install 'novasim[plan]' where it has wheels")
+
 ROOT = Path(__file__).parents[2]
 
 
