@@ -7,7 +7,8 @@ import math
 import time
 from functools import lru_cache
 from hashlib import sha256
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,8 @@ import sim
 from sim.errors import LawViolation, NovasimError
 from sim.experiments.outcome import Outcome, Stage, Task, failure
 from sim.metrics.summary import summary
+from sim.model.migration.own import GROUP as MODEL_GROUP
+from sim.model.scheduler.loading import FILTER_GROUP, WEIGHER_GROUP
 from sim.runs.engine import BrokenRunError, execute
 from sim.runs.result import Result
 from sim.runs.store import save
@@ -26,16 +29,31 @@ _ROOMS = ("errors.py", "units.py", "eventlog", "kernel", "metrics", "model", "ru
 """What decides the result of a run, in this package's folder."""
 
 
+class UnlikeError(NovasimError):
+    """A worker has other files than the driver."""
+
+    def __str__(self) -> str:
+        return (
+            "the scenario is not the same here: files that it names must lie at the same paths on every machine, "
+            "and stay as they are during a sweep"
+        )
+
+
 def pack(scenario: Scenario) -> bytes:
     """A scenario as it travels to those who run it."""
     return msgspec.json.encode(to_plain(scenario))
 
 
 @lru_cache(maxsize=4)
-def unpack(text: bytes) -> tuple[Scenario, str]:
-    """The scenario of :func:`pack` and its digest; kept, because a worker makes many runs of few scenarios."""
+def unpack(text: bytes, wanted: str) -> Scenario:
+    """The scenario of :func:`pack`; kept, because a worker makes many runs of few scenarios.
+
+    Raises UnlikeError where it is not the one ``wanted``, a digest: files that it names are not the same here.
+    """
     scenario = Scenario.model_validate(msgspec.json.decode(text))
-    return scenario, digest(scenario)
+    if digest(scenario) != wanted:
+        raise UnlikeError
+    return scenario
 
 
 @lru_cache(maxsize=1)
@@ -50,7 +68,19 @@ def code() -> str:
         ):
             hasher.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     hasher.update(f"simpy {version('simpy')} numpy {version('numpy')}".encode())
+    for group in (FILTER_GROUP, WEIGHER_GROUP, MODEL_GROUP):
+        for point in sorted(entry_points(group=group), key=lambda point: (point.name, point.value)):
+            hasher.update(f"{group} {point.name} {point.value}\0".encode() + _source(point.module))
     return hasher.hexdigest()
+
+
+def _source(module: str) -> bytes:
+    """What a module is made of; nothing where it cannot be found, as whoever uses it will be told."""
+    try:
+        found = find_spec(module)
+    except ImportError:
+        return b""
+    return Path(found.origin).read_bytes() if found is not None and found.origin is not None else b""
 
 
 def key_of(scenario_digest: str, seed: int, warm_up: float, measurement: str, kept: bool) -> str:
@@ -70,10 +100,7 @@ def perform(task: Task, text: bytes, made_by: str) -> Outcome:
         if made_by != code():
             return failure(task, "worker", "this worker has other code than the driver; install the same novasim there")
         stage = "scenario"
-        scenario, found = unpack(text)
-        if found != task.scenario:
-            error = "the scenario is not the same here: files that it names must lie at the same paths on every machine"
-            return failure(task, "scenario", error)
+        scenario = unpack(text, task.scenario)
         stage = "run"
         result = execute(scenario, task.seed)
         stage = "measure"

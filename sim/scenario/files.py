@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import glob
+import hashlib
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +23,9 @@ FILE_FIELDS: tuple[PathKeys, ...] = (
 )
 """Where a scenario holds names of files; ``*`` is every entry of a list."""
 _TIMINGS: PathKeys = ("cloud", "timings")
+_PLACE = re.compile(r"\{[^}]*\}")
+_OWN_CODE = re.compile(r"""[^\s,='"\[\]]+\.py(?=:\w)""")
+"""The file of ``path/to/file.py:Class``, among whatever else an option says."""
 
 
 def nodes_at(tree: Node, field: PathKeys) -> Iterator[Node]:
@@ -83,3 +90,30 @@ def _replace(tree: Node, path: PathKeys, node: Node) -> None:
     parent = tree.at(path[:-1])
     if parent is not None:
         parent.value[path[-1]] = node
+
+
+# --- what is in them -------------------------------------------------------------------------------------------------
+
+
+def contents(name: str) -> str:
+    """Stands for what is in a file, or in all files of a pattern; the name itself where there is none."""
+    if Path(name).is_file():
+        return _sha256(Path(name))
+    start = len(str(Path(name.partition("{")[0] + "x").parent))
+    found = sorted(glob.glob(_PLACE.sub("*", glob.escape(name)))) if "{" in name else []
+    lines = "".join(f"{one[start:]} {_sha256(Path(one))}\n" for one in found if Path(one).is_file())
+    return hashlib.sha256(lines.encode()).hexdigest() if lines else name
+
+
+def own_code(tree: Node) -> dict[str, str]:
+    """Files with classes that the scenario, or a nova.conf that it names, puts in Nova's place → what is in them."""
+    texts = [json.dumps(tree.plain(), ensure_ascii=False)]
+    for node in nodes_at(tree, ("cloud", "nova", "conf")):
+        path = Path(str(node.value))
+        texts += [path.read_text(encoding="utf-8", errors="replace")] if path.is_file() else []
+    names = {name for text in texts for name in _OWN_CODE.findall(text)}
+    return {name: _sha256(Path(name)) for name in sorted(names) if Path(name).is_file()}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sim.errors import InputError, Issue
 from sim.scenario.checks import check
 from sim.scenario.edits import apply_set
-from sim.scenario.files import FILE_FIELDS, nodes_at, resolve_files
+from sim.scenario.files import FILE_FIELDS, contents, nodes_at, own_code, resolve_files
 from sim.scenario.messages import Fault, faults_of
 from sim.scenario.nova_conf import NovaOptions
 from sim.scenario.spec import Scenario
@@ -216,11 +216,14 @@ def dump(scenario: Scenario) -> str:
 
 
 def digest(scenario: Scenario) -> str:
-    """What the scenario says, as a SHA-256: independent of where its files lie, dependent on what is in them."""
+    """What the scenario says, as a SHA-256: independent of where its files lie, dependent on what is in them.
+
+    Files with classes of the user's own are looked for where novasim was started, as they are when it runs.
+    """
     tree = from_plain(to_plain(scenario))
+    own = own_code(tree)
     for field in FILE_FIELDS:
         for node in nodes_at(tree, field):
-            path = Path(str(node.value))
-            node.value = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else str(node.value)
-    text = json.dumps(tree.plain(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+            node.value = contents(str(node.value))
+    text = json.dumps({**tree.plain(), **own}, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
