@@ -249,6 +249,42 @@ def test_flavors_by_id_by_old_text_and_by_object(tmp_path: Path) -> None:
     assert (tiny.vcpus, tiny.memory, tiny.disk) == (2, GIB, 5 * GIB)
 
 
+def test_servers_of_a_flavor_that_was_made_anew_keep_their_size(tmp_path: Path) -> None:
+    """The list has the flavor as it is now; older servers bring it as it was."""
+    then = {
+        "original_name": "m1.small",
+        "vcpus": 4,
+        "ram": 512,
+        "disk": 3,
+        "ephemeral": 2,
+        "swap": "",
+        "extra_specs": {},
+    }
+    now = {
+        "original_name": "m1.small",
+        "vcpus": 1,
+        "ram": 2048,
+        "disk": 20,
+        "ephemeral": 0,
+        "swap": "",
+        "extra_specs": {},
+    }
+    rows = [server("old-1", Flavor=then), server("new", Flavor=now), server("old-2", Flavor=then), server("named")]
+    listed = [{"ID": "1", "Name": "m1.small", "RAM": 2048, "Disk": 20, "Ephemeral": 0, "VCPUs": 1, "Is Public": True}]
+    for flavors in (listed, []):
+        files = {"s.json": rows if flavors else rows[1::-1] + rows[2:], "h.json": HYPERVISORS} | (
+            {"f.json": flavors} if flavors else {}
+        )
+        folder = tmp_path / str(len(flavors))
+        folder.mkdir()
+        scenario, report = imported(folder_of(folder, files), folder)
+        assert {name: one.flavor for name, one in servers_of(scenario).items()} == {
+            "old-1": "m1.small@4-512-5", "new": "m1.small", "old-2": "m1.small@4-512-5", "named": "m1.small"}  # fmt: skip
+        older = next(one for one in scenario.cloud.flavors if one.name == "m1.small@4-512-5")
+        assert (older.vcpus, older.memory, older.disk, older.ephemeral) == (4, 512 * 2**20, 3 * GIB, 2 * GIB)
+        assert "m1.small in another size" in report
+
+
 def test_all_that_files_say_of_a_flavor_counts(tmp_path: Path) -> None:
     """The list knows a deleted flavor by its id only, `server show` of one server by all of it but the id."""
     listed = [server("shown"), server("alike")]

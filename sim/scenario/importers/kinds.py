@@ -11,6 +11,7 @@ from sim.scenario.importers.exports import Exports, Row, as_mapping, as_names
 from sim.scenario.importers.values import Notes, short
 
 POLICIES = ("anti-affinity", "affinity", "soft-anti-affinity", "soft-affinity")
+_SIZE = ("vcpus", "ram", "disk", "ephemeral")
 
 
 class Flavors:
@@ -22,6 +23,8 @@ class Flavors:
         self.sizes: dict[str, tuple[int, int, int]] = {}
         """vcpus, MiB, GiB of each."""
         self._by_id: dict[str, str] = {}
+        self._older: dict[tuple[str, tuple[int, int, int]], str] = {}
+        """Name and size of flavors that were made anew since → what they are called here."""
         self.listed = False
         for row in exports.rows("flavors"):
             self.listed = True
@@ -54,8 +57,8 @@ class Flavors:
         entry: dict[str, Any] = {"name": name, "vcpus": vcpus, "memory": units.exact_bytes(ram * units.MIB),
                                  "disk": units.exact_bytes(disk * units.GIB) if disk else 0}  # fmt: skip
         for key, unit in (("ephemeral", units.GIB), ("swap", units.MIB)):
-            if numbers.get(key):
-                entry[key] = units.exact_bytes(int(numbers[key]) * unit)
+            if numbers.get(key) and isinstance(numbers[key], int):  # a server's flavor without swap says ""
+                entry[key] = units.exact_bytes(numbers[key] * unit)
         if specs:
             entry["extra_specs"] = {key: str(value) for key, value in specs.items()}
         self.made[name] = entry
@@ -65,29 +68,33 @@ class Flavors:
         """A server of newer microversions brings its flavor with it: others that only name the flavor have it too.
 
         Where one file says the flavor's id and another brings the flavor, the id means it wherever else it stands.
+        A flavor that was made anew in another size leaves its older servers as they were: theirs is one of its own.
         """
         ids = [str(value) for value in self._said(row) if not isinstance(value, Mapping)]
         for value in row.values("flavor"):
-            if not isinstance(value, Mapping):
+            size, name = _brought(value)
+            if name is None:
                 continue
-            name = value.get("original_name") or value.get("name")
-            sized = all(
-                isinstance(value.get(key), int) and not isinstance(value.get(key), bool) for key in ("vcpus", "ram")
-            )
-            if name is not None and sized and name not in self.made and str(value.get("id")) not in self._by_id:
-                swap = value.get("swap")
-                numbers = {**value, "swap": swap if isinstance(swap, int) else 0}
-                self._make(str(name), numbers, as_mapping(value.get("extra_specs") or {}) or {})
+            if size is not None and name not in self.made and str(value.get("id")) not in self._by_id:
+                self._make(name, value, as_mapping(value.get("extra_specs") or {}) or {})
+            elif size is not None and self.sizes.get(name, size) != size and (name, size) not in self._older:
+                vcpus, ram, disk = size
+                own = self._older[name, size] = f"{name}@{vcpus}-{ram}-{disk}"
+                self._make(own, value, as_mapping(value.get("extra_specs") or {}) or {})
+                self._notes.assume(f"servers have the flavor {name} in another size than it has now; theirs is {own}")
             for one in ids if name in self.made else ():
                 if one not in self.made:
-                    self._by_id.setdefault(one, str(name))
+                    self._by_id.setdefault(one, name)
 
     def of(self, row: Row) -> str | None:
         """The name of a server's flavor; None if no export knows how large it is."""
         candidates: list[Any] = []
         for value in self._said(row):
             if isinstance(value, Mapping):
-                candidates += [value.get("id"), value.get("original_name") or value.get("name")]
+                size, name = _brought(value)
+                if name is not None and size is not None and (name, size) in self._older:
+                    return self._older[name, size]
+                candidates += [value.get("id"), name]
             else:
                 candidates.append(value)
         for candidate in candidates:
@@ -114,6 +121,18 @@ class Flavors:
         if isinstance(value, Mapping):
             value = value.get("original_name") or value.get("name") or value.get("id")
         return str(value if value is not None else row.get("flavor_id"))
+
+
+def _brought(value: Any) -> tuple[tuple[int, int, int] | None, str | None]:
+    """The size (vcpus, MiB, GiB), if it is told, and the name of a flavor that a server brings with it."""
+    if not isinstance(value, Mapping):
+        return None, None
+    name = value.get("original_name") or value.get("name")
+    numbers = [value.get(key, 0 if key in {"disk", "ephemeral"} else None) for key in _SIZE]
+    if not all(isinstance(one, int) and not isinstance(one, bool) for one in numbers):
+        return None, None if name is None else str(name)
+    vcpus, ram, disk, ephemeral = numbers
+    return (vcpus, ram, disk + ephemeral), None if name is None else str(name)
 
 
 class Images:
