@@ -31,6 +31,8 @@ _GAP = 0.35
 """Between rows, in lanes."""
 _BRIEF = 1 / 250
 """A host's stages that last a smaller part of the chart have no lane of their own: they are lines across its row."""
+_NARROW = 0.5
+"""A page whose servers take a smaller part of the time than this has a time axis of its own."""
 _AT_TOP = 0.1
 """Of a lane: where those turned away are marked, so that the failure that follows is not under the mark."""
 _RECEIVES = "receiving"
@@ -90,7 +92,8 @@ def gantt_servers(
     rest = every - asked["row"].n_unique()
     left = f"nobody asked for {units.counted(rest, 'servers')}" if rest > 0 else ""
     span = style.window(between, *_work(records, asked))
-    chart = _Chart("What servers went through", "servers asked for", left, _pages(asked, names, 8), span)
+    pages = _pages(asked, names, 8)
+    chart = _Chart("What servers went through", "servers asked for", left, pages, span, zooms=between is None)
     away = turned_away(records).rename({"server": "row"})
     return _drawn(records, _Rows(bars, asked, away), chart, page)
 
@@ -124,6 +127,8 @@ class _Chart(NamedTuple):
     pages: list[dict[str, int]]
     """For each page its rows, with the room of each in lanes."""
     between: Between
+    zooms: bool = False
+    """Whether a page may have a time axis of its own."""
 
 
 def _wanted(names: list[str], wanted: Sequence[str] | None, what: str) -> list[str]:
@@ -140,25 +145,43 @@ def _drawn(records: Records, rows: _Rows, chart: _Chart, page: int) -> Figure:
     if not 1 <= page <= max(len(pages), 1):
         raise InputError([Issue("page", f"{page} is not a page", f"there are {max(len(pages), 1)}")])
     shown = pages[page - 1] if pages else {}
-    start, end = chart.between
+    span = _span(rows, shown, chart)
     high = _LANE_IN * max(sum(shown.values()) + _GAP * len(shown), 3)
     with style.figure(high + 2.2, f"{chart.title}: {records.name}") as made:
-        top, axes = made.subplots(2, 1, sharex=True, height_ratios=[0.85, high])
-        kinds = _overview(top, records, start, end)
+        top, axes = made.subplots(2, 1, sharex=span is None, height_ratios=[0.85, high])
+        kinds = _overview(top, records, *chart.between)
         marks = _rows(axes, rows, shown)
-        style.time_axis(axes, start, end)
+        style.time_axis(axes, *(span or chart.between))
+        if span is not None:
+            style.time_axis(top, *chart.between)
+            top.axvspan(*span, facecolor="none", edgecolor=style.INK, linewidth=1.2, zorder=5)
         _legend(top, kinds, rows, marks)
         every = sum(map(len, pages))
         paged = f"page {page} of {len(pages)}: {len(shown)} of {every:,} {chart.what}" if len(pages) > 1 else ""
         astray = "↛: the move failed, was cancelled or reverted" if "astray" in marks else ""
-        style.note(made, paged, chart.rest, "above: all operations of the run" if paged else "", astray)
+        framed = ", the time of this page framed" if span is not None else ""
+        above = f"above: all operations of the run{framed}" if paged else ""
+        style.note(made, paged, chart.rest, above, astray)
     return made
+
+
+def _span(rows: _Rows, shown: dict[str, int], chart: _Chart) -> Between | None:
+    """When the servers of a page were at work, where on the axis of the whole run their bars would be slivers."""
+    if not chart.zooms or rows.asked is None or len(chart.pages) < 2:
+        return None
+    mine = rows.asked.filter(pl.col("row").is_in(list(shown)))
+    start, end = _padded(mine)
+    return (start, end) if end - start < _NARROW * (chart.between[1] - chart.between[0]) else None
 
 
 def _work(records: Records, rows: pl.DataFrame) -> tuple[float, float]:
     """From the first operation to the last: a quiet rest of the run is not drawn."""
     if rows.is_empty():
         return 0.0, max(records.end_s, 1.0)
+    return _padded(rows)
+
+
+def _padded(rows: pl.DataFrame) -> tuple[float, float]:
     first, last = float(str(rows["began_s"].min())), float(str(rows["ended_s"].max()))
     pad = 0.02 * max(last - first, 1.0)
     return max(first - pad, 0.0), last + pad

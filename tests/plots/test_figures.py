@@ -8,6 +8,7 @@ from itertools import combinations, pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from crowd import PER_HOST, crowd
 from matplotlib.axis import Axis
@@ -15,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from synthetic import log
@@ -171,6 +173,28 @@ def test_pages_hold_every_row_once() -> None:
     assert len(seen) == len(set(seen)) == 24 * PER_HOST
     with pytest.raises(sim.InputError, match="there are 5"):
         plots.gantt_servers(records, page=6)
+
+
+def test_a_page_of_a_long_run_has_the_time_of_its_servers() -> None:
+    """Else the bars of the first page of many are slivers at the left; the whole run is above, with a frame in it."""
+    records = Records.of(list(crowd(60, 24)))
+    spans = []
+    for page in (1, 2):
+        made = plots.gantt_servers(records, page=page)
+        top, axes = made.axes
+        bars = next(one for one in axes.collections if isinstance(one, PolyCollection))
+        times = np.concatenate([path.vertices[:, 0] for path in bars.get_paths()])
+        low, high = axes.get_xlim()
+        assert low <= times.min() < times.max() <= high
+        assert times.max() - times.min() > 0.9 * (high - low)
+        assert np.ptp(top.get_xlim()) > 2 * (high - low)
+        frame = next(patch for patch in top.patches if isinstance(patch, Rectangle))
+        assert (frame.get_x(), frame.get_x() + frame.get_width()) == pytest.approx((low, high))
+        assert "the time of this page framed" in made.notes
+        spans.append((low, high))
+    assert spans[0][1] < spans[1][1]
+    told = plots.gantt_servers(records, between=(0.0, 50.0)).axes
+    assert told[0].get_xlim() == told[1].get_xlim() == (0.0, 50.0)
 
 
 def test_heat_maps_show_what_hosts_hold(clouds: dict[str, Records]) -> None:
