@@ -148,6 +148,7 @@ def _write(experiment: Experiment, runs: Runs, measures: list[Measure], confiden
     """The table of intervals, and a figure for each measure that the variants or axes move."""
     from sim.experiments.figures import effects_figure, indices_figure, variants_figure
     from sim.experiments.report import SUMMARY, summarise
+    from sim.experiments.screens import alike_all
     from sim.experiments.sensitivity import main_effects, sobol_indices
 
     summarise(runs, measures, confidence).write_csv(runs.folder / SUMMARY)
@@ -156,10 +157,13 @@ def _write(experiment: Experiment, runs: Runs, measures: list[Measure], confiden
     if len(runs.variants) == 1:
         return []
     for measure in measures:
+        estimates = runs.estimates(measure, confidence)
+        if alike_all(estimates):
+            continue
         effects = main_effects(experiment, runs, measure, confidence)
         indices = sobol_indices(experiment, runs, measure)
         if len(runs.variants) <= 40:
-            figure = variants_figure(runs.estimates(measure, confidence), measure, experiment.name)
+            figure = variants_figure(estimates, measure, experiment.name)
             made.append(figure.save(folder / f"{measure.name}-variants.png"))
         if effects:
             made.append(effects_figure(effects, measure, experiment.name).save(folder / f"{measure.name}-effects.png"))

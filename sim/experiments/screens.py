@@ -55,10 +55,10 @@ def sweep_screen(runs: Runs, measures: Sequence[Measure], confidence: float) -> 
             text = measure.text(one.value)
             made.add_row(measure.name, text, interval(measure, one), str(one.n), one.method)
         return made
-    alike = [pair for pair in estimates if _alike(pair[1])]
+    alike = [pair for pair in estimates if alike_all(pair[1])]
     parts: list[RenderableType] = []
     for measure, of in estimates:
-        if not _alike(of):
+        if not alike_all(of):
             parts += [_measure_table(runs, measure, of, confidence), Text()]
     if alike:
         said = ", ".join(f"{measure.name} {measure.text(next(iter(of.values())).value)}" for measure, of in alike)
@@ -66,7 +66,7 @@ def sweep_screen(runs: Runs, measures: Sequence[Measure], confidence: float) -> 
     return Group(*parts[:-1])
 
 
-def _alike(estimates: Mapping[str, Estimate]) -> bool:
+def alike_all(estimates: Mapping[str, Estimate]) -> bool:
     """Whether the variants and their runs do not differ at all."""
     return len({(one.value, one.low, one.high) for one in estimates.values()}) == 1 and all(
         one.low == one.high for one in estimates.values()

@@ -10,7 +10,9 @@ in any company (total), by SALib from the points of ``indices:N``, with SALib's 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -97,14 +99,24 @@ def _groups(axis: Axis, values: dict[str, Value]) -> list[tuple[str, float | Non
         ]  # fmt: skip
     numbered = sorted((axis.number(value) or 0.0, name) for name, value in values.items() if value is not None)
     made: list[tuple[str, float | None, list[str]]] = []
-    for part in np.array_split(np.arange(len(numbered)), min(PARTS, max(len(numbered) // 2, 1))):
-        chosen = [numbered[int(i)] for i in part]
+    for chosen in _parts(numbered):
         low, high = chosen[0][0], chosen[-1][0]
         unit = f" {axis.span.unit}" if axis.span.unit else ""
-        made.append(
-            (f"{low:.4g} … {high:.4g}{unit}", float(np.mean([one for one, _ in chosen])), [n for _, n in chosen])
-        )
+        label = f"{low:.4g}" if low == high else f"{low:.4g} … {high:.4g}"
+        made.append((label + unit, float(np.mean([one for one, _ in chosen])), [n for _, n in chosen]))
     return made
+
+
+def _parts(numbered: list[tuple[float, str]]) -> Iterator[list[tuple[float, str]]]:
+    """Of about as many variants each; one value is never in two parts."""
+    left = min(PARTS, max(len(numbered) // 2, 1))
+    start = 0
+    while start < len(numbered):
+        end = start + max(round((len(numbered) - start) / max(left, 1)), 1)
+        while end < len(numbered) and numbered[end][0] == numbered[end - 1][0]:
+            end += 1
+        yield numbered[start:end]
+        start, left = end, left - 1
 
 
 def _levels(
@@ -128,6 +140,8 @@ def _levels(
             each = np.array([measure.value(row) for row in values])
             middle = float(np.nanmean([measure.value(row) for row in whole]))
             effect = mean_interval(each - middle, confidence)
+            if effect.low == effect.high:  # that a few points agree does not make what lies between them known
+                effect = replace(effect, low=math.nan, high=math.nan)
             mean = effect.value + middle
         made.append(Level(label, at, len(names), mean, effect))
     return tuple(made)

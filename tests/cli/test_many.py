@@ -54,8 +54,8 @@ def test_a_sweep_says_each_measure_with_its_interval_and_leaves_tables_and_figur
     summary = pl.read_csv("s/summary.csv")
     assert set(summary["measure"]) == {"makespan", "p95_makespan", "failed"}
     assert sorted(path.name for path in Path("s/figures").iterdir()) == sorted(
-        f"{name}-{kind}.png" for name in ("makespan", "p95_makespan", "failed") for kind in ("variants", "effects")
-    )
+        f"{name}-{kind}.png" for name in ("makespan", "p95_makespan") for kind in ("variants", "effects")
+    )  # none of what is the same everywhere
     again = swept("--metric", "makespan")
     assert "(8 runs were on disk)" in again
 

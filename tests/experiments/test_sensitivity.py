@@ -101,6 +101,17 @@ def test_the_effect_of_a_range_in_a_sample_follows_the_function(tmp_path: Path) 
         assert level.effect.low < level.effect.value < level.effect.high
 
 
+def test_a_value_of_a_whole_range_is_in_one_part_and_a_part_that_agrees_is_not_known_exactly(tmp_path: Path) -> None:
+    axes = [Axis("a.x", span=Span(2.0, 5.0, whole=True)), Axis("a.y", span=Span(0.0, 1.0))]
+    made, runs = swept(tmp_path, axes, Design("latin", 30), lambda x, *_: float(x))
+    levels = next(effect for effect in main_effects(made, runs, MAKESPAN) if effect.axis == "x").levels
+    assert [level.label for level in levels] == ["2", "3", "4", "5"]
+    assert [level.at for level in levels] == [2.0, 3.0, 4.0, 5.0]
+    assert [level.mean for level in levels] == pytest.approx([2.0, 3.0, 4.0, 5.0])
+    assert sum(level.variants for level in levels) == 30
+    assert all(math.isnan(level.effect.low) for level in levels), "few points agree: no interval can be given"
+
+
 def ishigami(x: float, y: float, z: float, _: int) -> float:
     """The usual test function of sensitivity analysis, a = 7, b = 0.1, of three angles in half turns."""
     a, b, c = (math.pi * angle for angle in (x, y, z))
