@@ -140,6 +140,13 @@ class InstanceNotFound(NovaException):
     text = "Instance {} could not be found."
 
 
+class InstanceNotRescuable(NovaException):
+    """(uuid of the server, reason)"""
+
+    code = 400
+    text = "Instance {} cannot be rescued: {}"
+
+
 class UnexpectedTaskState(NovaException):
     """(uuid of the server, what was expected, what is)"""
 

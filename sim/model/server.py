@@ -33,8 +33,8 @@ class Server:
 
     __slots__ = (
         "actions", "az", "boot_from_volume", "consumer", "deleted", "extras", "fault", "flavor", "group", "guest",
-        "held", "host", "image", "launched", "left_on", "locked_by", "migrations", "name", "old_flavor",
-        "old_vm_state", "power_state", "project", "task_state", "terminated", "user", "uuid", "vm_state",
+        "held", "host", "image", "launched", "left_on", "locked_by", "migrations", "move_claim", "name", "old_flavor",
+        "old_vm_state", "power_state", "project", "task_state", "terminated", "unmade_on", "user", "uuid", "vm_state",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +81,11 @@ class Server:
         self.terminated: float | None = None
         self.left_on: tuple[int, ...] = ()
         """Hosts that still know a guest of it: it was evacuated, or its move away is not confirmed."""
+        self.unmade_on: int | None = None
+        """The host whose hypervisor has no guest of it, though the row says that it lies there: it is being made,
+        or its move broke off."""
+        self.move_claim: MigrationRecord | None = None
+        """The move whose claim its row remembers (Nova's ``migration_context``)."""
         self.held: dict[int, Resources] = {}
         """Host → what it holds there; written by placement alone."""
         self.migrations: tuple[MigrationRecord, ...] = ()
@@ -93,6 +98,11 @@ class Server:
     def status(self) -> str:
         """The status that the API shows."""
         return states.status(self.vm_state, self.task_state)
+
+    @property
+    def unmade(self) -> bool:
+        """Whether the hypervisor of its host has no such guest (yet)."""
+        return self.unmade_on is not None and self.unmade_on == self.host
 
     @property
     def resources(self) -> Resources:

@@ -62,3 +62,5 @@ CHOICES = {"migrate": "migration", "resize": "resize"}
 """Actions that take up a record of that type which an earlier one left ``pre-migrating``."""
 SHARED = frozenset(status for ends in _COLD.values() for status in ends)
 """What a record that two actions use may become at any time: the first may still be waiting for a silent host."""
+OVER = frozenset({"confirmed", "reverted", "failed", "completed", "cancelled", "done"})
+"""What a record is when its move is done or undone."""

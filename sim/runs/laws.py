@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from sim.errors import LawViolation
 from sim.eventlog import records as r
-from sim.runs.arrows import ANYTIME, CHOICES, LEGAL_MIGRATIONS, LEGAL_VM_STATES, SHARED
+from sim.runs.arrows import ANYTIME, CHOICES, LEGAL_MIGRATIONS, LEGAL_VM_STATES, OVER, SHARED
 
 Handler = Callable[[Any], None]
 Resources = tuple[int, int, int, int]
@@ -223,6 +223,10 @@ class MigrationLaw:
         self._open: dict[str, dict[int, str]] = defaultdict(dict)
         """Server → its records that are pre-migrating, and their types."""
         self._shared: set[int] = set()
+        self._unfinished: dict[str, set[int]] = defaultdict(set)
+        """Server → its records that are neither done nor undone."""
+        self._taken: dict[int, str] = {}
+        """Records in error beside another unfinished one, whose work may go on: what they were."""
         self.limit = 0
         self.busy: dict[str, set[int]] = defaultdict(set)
 
@@ -236,6 +240,8 @@ class MigrationLaw:
     def present(self, record: r.MigrationsPresent) -> None:
         """As they stood."""
         self.status.update(zip(record.migration, record.status, strict=True))
+        for migration, server in zip(record.migration, record.server, strict=True):
+            self._unfinished[server].add(migration)
 
     def host(self, record: r.HostState) -> None:
         """What ran on a host that went down runs no more, whatever its record still says."""
@@ -264,9 +270,11 @@ class MigrationLaw:
         elif before == "pre-migrating":
             self._open[record.server].pop(record.migration, None)
         shared = record.migration in self._shared and after in SHARED
-        if after not in {before, *arrows.get(before, ())} and not shared:
+        taken = arrows.get(self._taken.get(record.migration, "error"), ())
+        if after not in {before, *arrows.get(before, ()), *taken} and not shared:
             raise LawViolation("legal transitions", f"{record.type} {record.migration}: {before} → {after}")
         self.status[record.migration] = after
+        self._note_unfinished(record, before)
         if record.type == "live-migration" and self.limit:
             busy = self.busy[record.source]
             if after in {"preparing", "running", "running (post-copy)"}:
@@ -277,6 +285,14 @@ class MigrationLaw:
                     )
             else:
                 busy.discard(record.migration)
+
+    def _note_unfinished(self, record: r.MigrationState, before: str | None) -> None:
+        unfinished = self._unfinished[record.server]
+        (unfinished.discard if record.status in OVER else unfinished.add)(record.migration)
+        if record.status != "error":
+            self._taken.pop(record.migration, None)
+        elif before not in {None, "error"} and len(unfinished) > 1:
+            self._taken[record.migration] = before
 
 
 class FlowLaw:

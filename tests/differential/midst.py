@@ -32,7 +32,8 @@ _ARGUMENTS = {
 _BACK: Step = {"op": "back"}
 
 
-def _asked(kind: str) -> Step:
+def asked(kind: str) -> Step:
+    """A request of that kind, of the one server."""
     asked: Step = {"op": "request", "server": SERVER, "microversion": "2.90", "who": "admin"}
     if kind == "create":
         return {"op": "create", "name": "s2", "flavor": "tiny", "microversion": "2.90", "host": SOURCE}
@@ -75,7 +76,7 @@ def sequences() -> Iterator[tuple[str, Sequence]]:
     for kind, calls in HOLDS.items():
         for call in calls:
             for word, midst, end in _meanwhile(kind):
-                before = [_asked(one) for one in BEFORE.get(kind, ())]
+                before = [asked(one) for one in BEFORE.get(kind, ())]
                 during = [step | {"during": True} for step in midst]
-                steps = [*before, _asked(kind) | {"hold": call}, *during, {"op": "open"}, *end]
+                steps = [*before, asked(kind) | {"hold": call}, *during, {"op": "open"}, *end]
                 yield f"{kind} held in {call}: {word}", Sequence(STAGE, steps)

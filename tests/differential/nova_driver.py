@@ -42,8 +42,8 @@ class World:
     slow_limit_s: float = 5.0
     same_host: bool = False
     as_libvirt: bool = False
-    """As libvirt's driver does it: it has a guest to rescue, cannot soft-delete one, makes no disk smaller, copies no
-    guest that was destroyed, and tells one task more of a snapshot."""
+    """As libvirt's driver does it: it has a guest to rescue, cannot soft-delete one, makes no disk smaller, powers off
+    what it migrates, copies no guest that was destroyed, and tells one task more of a snapshot."""
     fails: dict[str, set[str]] = dataclasses.field(default_factory=dict)  # host -> what goes wrong there, always
     crashed: set[str] = dataclasses.field(default_factory=set)  # hosts without power
     gates: list[Gate] = dataclasses.field(default_factory=list)
@@ -137,10 +137,14 @@ class Driver(fake.FakeDriver):
         if there in WORLD.crashed:
             self._set_state(instance, power_state.SHUTDOWN)
             raise processutils.ProcessExecutionError
+        if WORLD.as_libvirt:
+            self._set_state(instance, power_state.SHUTDOWN)
         return super().migrate_disk_and_power_off(context, instance, dest, flavor, *args, **kwargs)
 
     def snapshot(self, context: Any, instance: Any, image_id: Any, update_task_state: Any) -> None:
         if WORLD.as_libvirt:
+            if instance.uuid not in self.instances:
+                raise exception.InstanceNotRunning(instance_id=instance.uuid)
             update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
         WORLD.pass_gate(self._host, "snapshot")
         if instance.uuid not in self.instances:

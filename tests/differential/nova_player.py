@@ -29,6 +29,8 @@ class Player:
         self.observer = Observer(cloud)
         self.states = States(cloud.cell_mappings, self._show)
         self.servers: dict[str, str] = {}
+        self.counted: set[str] = set()
+        """Hosts that have counted their resources in this step."""
         self.groups: dict[str, str] = {}
 
     def _show(self, uuid: str) -> Any:
@@ -37,6 +39,7 @@ class Player:
     def play(self, step: dict[str, Any]) -> dict[str, Any]:
         self.observer.record(bool(step.get("record")))
         self.observer.begin()
+        self.counted.clear()
         if "hold" in step:
             WORLD.gates.append(Gate(step["hold"]))
         reply = getattr(self, f"op_{step['op']}")(step)
@@ -60,6 +63,7 @@ class Player:
                 name: self.states.of(uuid, allocations=step.get("allocations", True))
                 for name, uuid in self.servers.items()
             }
+        row["counted"] = sorted(self.counted)
         row["names"] = {uuid: name for name, uuid in self.servers.items()}
         row["rpc"] = list(self.observer.calls)
         if self.observer.recording:
@@ -76,6 +80,7 @@ class Player:
         alive = set(self.cloud.computes) - WORK.dead
         touched = alive if everywhere else alive & {call.rpartition("@")[2] for call in self.observer.calls}
         if touched:
+            self.counted |= touched
             self.cloud.run_periodic("update_available_resource", sorted(touched))
             self.cloud.run_periodic("_sync_scheduler_instance_info", sorted(touched))
             WORK.settle(1.0)
@@ -181,6 +186,8 @@ class Player:
 
     def _periodic(self, *tasks: str) -> None:
         hosts = sorted(set(self.cloud.computes) - WORK.dead)
+        if "update_available_resource" in tasks:
+            self.counted.update(hosts)
         for task in tasks:
             self.cloud.run_periodic(task, hosts)
 
@@ -203,6 +210,7 @@ class Player:
 
     def op_back(self, _: dict[str, Any]) -> None:
         for host in sorted(set(self.cloud.computes) & WORK.dead):
+            self.counted.add(host)
             self.cloud.return_host(host)
         eventlet.sleep(_REPORTED_S)
 

@@ -74,6 +74,7 @@ def _row(row: Row) -> Row:
         answer["body"] = sorted(answer["body"])
     found = {
         "held": row["held"],
+        "counted": row["counted"],
         "answer": answer or None,
         "servers": {name: _server(one) for name, one in row["servers"].items()},
     }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from sim.model.api.door import ApiAnswer
+from sim.model.server import Server
 from sim.runs.session import Session
 from sim.scenario.distribution import Dist
 from sim.scenario.spec import Scenario
@@ -38,8 +40,14 @@ _DURING_S = 400.0
 _AT_ONCE = (
     "api", "conductor", "scheduler", "prep_resize", "build_claim", "claim_failure", "device_state", "guest_boot",
 )  # fmt: skip
-_OPTIONS = {"DEFAULT.sync_power_state_interval": -1, "oslo_policy.enforce_new_defaults": True}
-"""A periodic task that the other side's player does not run; the default of that side's oslo.policy."""
+_WITH = {"reboot_hard": ("reboot_soft",), "spawn": ("claim_failure",), "unshelve": ("claim_failure",)}
+"""Other timings that last in its place: the one of a guest that obeys, or of a host that fails in that stage."""
+_OPTIONS = {
+    "DEFAULT.sync_power_state_interval": -1, "DEFAULT.update_resources_interval": -1,
+    "oslo_policy.enforce_new_defaults": True,
+}  # fmt: skip
+"""Two periodic tasks, one that the other side's player does not run, one that it runs when it likes; the default of
+that side's oslo.policy."""
 
 
 def _timings(slow: set[str]) -> dict[str, Any]:
@@ -56,7 +64,7 @@ def _held(step: Step) -> set[str]:
         return set()
     kind = step["op"] if step["op"] == "create" else told(step)
     stage = HOLDS[kind if kind != "DELETE" else "delete"][step["hold"]]
-    return {"reboot_soft", "reboot_hard"} if stage == "reboot_hard" else {stage}
+    return {stage, *_WITH.get(stage, ())}
 
 
 def scenario_of(stage: Stage) -> dict[str, Any]:
@@ -98,6 +106,7 @@ class OurSide:
         holding = False
         for step, theirs in zip(sequence.steps, nova[1:], strict=True):
             holding = theirs["held"] or (holding and step["op"] != "open")
+            player.counts = theirs["counted"]
             rows.append({"held": theirs["held"], **player.do(step, theirs if holding else None)})
         return [{"held": False, **rows[0]}, *rows[1:]]
 
@@ -108,6 +117,8 @@ class _Player:
         self.servers: list[str] = []
         """Names of the servers whose creation was granted."""
         self.dead: list[str] = []
+        self.counts: list[str] = []
+        """Hosts that count their resources at the end of the step."""
 
     def do(self, step: Step, wanted: Row | None) -> Row:
         """A step, until all is settled, or until it shows the ``wanted`` row, or has had time enough to."""
@@ -120,12 +131,31 @@ class _Player:
             self.session.run_until_seen(lambda: clock.peek() > self.session.now + _IDLE_S)
             self._notice(step)
             self._last(set())
+            self._count()
             return self.row(answer)
         until = self.session.now + (_DURING_S if step.get("during") else _HELD_S)
         wanted = {key: wanted[key] for key in ("answer", "servers")}
         self.session.run_until_seen(lambda: clock.peek() > until or self.row(answer) == wanted)
         self._last(set())
+        self._count()
         return self.row(answer)
+
+    def _count(self) -> None:
+        """The hosts count, as they do once a minute."""
+        for server, host in self._counted():
+            self.session._simulation.cloud.compute.audit.count(server, host)
+
+    def _leftovers(self) -> set[int]:
+        """Migrations that the count of this step is going to put in error."""
+        audit = self.session._simulation.cloud.compute.audit
+        found = (audit.leftover(server, host) for server, host in self._counted())
+        return {one.id for one in found if one is not None}
+
+    def _counted(self) -> Iterator[tuple[Server, int]]:
+        cloud = self.session._simulation.cloud
+        hosts = [cloud.hosts.names.index(name) for name in self.counts]
+        for server in cloud.db.servers.values():
+            yield from ((server, host) for host in hosts)
 
     def _last(self, stages: set[str]) -> None:
         """What begins from now on lasts long in these stages."""
@@ -196,11 +226,13 @@ class _Player:
         """What was held goes on."""
 
     def _wait(self, step: Step) -> None:
+        self._count()
         self.session.run_for(step["seconds"])
 
     # --- what there is to see
 
     def row(self, answer: ApiAnswer | None) -> Row:
+        """The answer, and all servers as they will be when the hosts have counted."""
         names = {self.session.server(name).uuid: name for name in self.servers}
         told = None
         if answer is not None:
@@ -219,11 +251,14 @@ class _Player:
             }
             if server.fault is not None and server.status in ("ERROR", "DELETED"):
                 state["fault"] = {"code": server.fault.code, "message": server.fault.message}
-        migrations = session.migrations(name)
+        migrations, leftovers = session.migrations(name), self._leftovers()
         held = {str(one.id): _sorted(session.migration_allocations(one.id)) for one in migrations}
         return {
             "state": state,
-            "migrations": [[one.type, one.status, one.source_compute, one.dest_compute] for one in migrations],
+            "migrations": [
+                [one.type, "error" if one.id in leftovers else one.status, one.source_compute, one.dest_compute]
+                for one in migrations
+            ],
             "actions": [
                 [one.action, one.message, [[e.event, e.result, e.details, e.host] for e in one.events]]
                 for one in session.actions(name)

@@ -1,8 +1,9 @@
 """Writes down what real Nova did in sequences worth keeping: `python -m tests.differential.record_sequences`.
 
 Writes `tests/conformance/data/sequences.json.gz`, which `tests/conformance/test_sequences.py` plays in the simulator:
-all sequences of :mod:`midst`, and those in which a difference was once found (`FOUND`, one JSON object a line, as
-`python -m tests.differential` prints them). What is recorded already is kept; `--all` asks everything anew.
+all sequences of :mod:`midst` and :mod:`aftermath`, and those in which a difference was once found (`FOUND`, one JSON
+object a line, as `python -m tests.differential` prints them). What is recorded already is kept; `--all` asks everything
+anew.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.conformance.recordings import COPY, copied
-from tests.differential import midst
+from tests.differential import aftermath, midst
 from tests.differential.nova_side import NovaSide
 from tests.differential.sequences import Sequence, as_json, of_json
 
@@ -37,7 +38,7 @@ def main() -> None:
     kept = {} if parser.parse_args().all else {_key(row): row for row in copied("sequences")}
     nova = NovaSide()
     rows = []
-    for name, sequence in (*midst.sequences(), *found()):
+    for name, sequence in (*midst.sequences(), *aftermath.sequences(), *found()):
         asked = {"name": name, **as_json(sequence)}
         rows.append(kept.get(_key(asked)) or asked | {"nova": nova.play(sequence)})
     nova.close()

@@ -43,7 +43,7 @@ def test_a_difference_is_found_at_its_step_and_shrinks_to_its_cause() -> None:
     sequence = Sequence(sequence.stage, [lock, stop, *[step | {"during": False} for step in steps]])
 
     def differs(one: Sequence) -> bool:
-        held = [{"held": False}] * (1 + len(one.steps))
+        held = [{"held": False, "counted": []}] * (1 + len(one.steps))
         ours = OurSide().play(one, held)
         nova = copy.deepcopy(ours)
         for row, step in zip(nova[1:], one.steps, strict=True):

@@ -99,6 +99,18 @@ def test_a_server_may_be_reset_from_anything() -> None:
     assert check([*START, *(server(float(i), state) for i, state in enumerate(states, 1))]) > 0
 
 
+def test_a_record_taken_for_a_leftover_goes_on_from_what_it_was() -> None:
+    cold = [r.MigrationState(1.0, 2, "s", "migration", status, "a", "b", "req-2")
+            for status in ("pre-migrating", "migrating")]  # fmt: skip
+    taken = [live(2.0, 1, "accepted"), live(2.0, 1, "preparing"), live(2.0, 1, "error")]
+    after = [live(3.0, 1, "running"), live(3.0, 1, "completed")]
+    assert check([*START, *cold, *taken, *after]) > 0
+    backwards = [*taken, after[0], live(3.0, 1, "preparing")]
+    for wrong in ([*taken, *after], [*cold, *taken, after[1]], [*cold, *backwards]):
+        with pytest.raises(LawViolation, match="legal transitions"):
+            check([*START, *wrong])
+
+
 def test_an_illegal_migration_status() -> None:
     with pytest.raises(LawViolation, match="running → accepted"):
         check([*START, live(1.0, 1, "accepted"), live(1.0, 1, "preparing"), live(1.0, 1, "running"),

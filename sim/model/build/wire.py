@@ -255,5 +255,5 @@ def _wait_for_confirm(cloud: Cloud, server: Server, source: int) -> None:
     """A server that was moved before the start: its migration record holds the source."""
     move = cloud.db.add_migration(server, "migration", "finished", source, server.host)
     cloud.placement.load([(move, source, server.resources)])
-    server.old_flavor = server.flavor
+    server.old_flavor, server.move_claim = server.flavor, move
     server.old_vm_state = "stopped" if server.power_state == states.SHUTDOWN else "active"

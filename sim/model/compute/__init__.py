@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sim.model.compute.audit import Audit
 from sim.model.compute.building import Builder
 from sim.model.compute.deleting import Deleting
 from sim.model.compute.live_migration import LiveMigrations
@@ -37,6 +38,7 @@ class Compute:
         self.deleting = Deleting(cloud)
         self.snapshots = Snapshots(cloud)
         self.restart = Restart(cloud)
+        self.audit = Audit(cloud)
 
     def host_died(self, host: int) -> None:
         """All that ran on the host is gone."""

@@ -109,6 +109,7 @@ class _Build:
         cloud, server, order = self._cloud, self._server, self._order
         host, request, timings = order.host, order.ctx.request, cloud.timings
         cloud.db.save(server, request, host=host)
+        server.unmade_on = host
         if not cloud.placement.granted(server, host):
             raise ComputeResourcesUnavailable(NO_ROOM)
         cloud.group_check.check(server, host)
@@ -133,6 +134,7 @@ class _Build:
         """The guest runs, and Nova writes so; but if somebody else wanted something of the server, it is given up."""
         cloud, server, order = self._cloud, self._server, self._order
         error = order.conflict(("spawning",))
+        server.unmade_on = None
         unwanted = server.deleted or server.task_state in DELETING
         self._write(vm_state="active", task_state=None, power_state=states.RUNNING)
         if unwanted:

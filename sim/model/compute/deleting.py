@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from sim.model import states
 from sim.model.compute.orders import Order, Steps, periodic_context
 from sim.model.compute.periodic import Periodic
-from sim.model.compute.power import is_unmade
 from sim.model.context import Context
 from sim.model.exceptions import InstanceNotFound
 from sim.model.host import UP
@@ -82,7 +81,7 @@ class Deleting:
         order = Order(self.cloud, ctx, server, "compute_soft_delete_instance")
         if not (yield from order.arrive()):
             return
-        if is_unmade(server):
+        if server.unmade:
             order.fail(InstanceNotFound(server.uuid))
             return
         if not (yield from order.spend(self.cloud.timings.delete, "soft_delete")):

@@ -119,7 +119,7 @@ class LiveMigrations:
         yield from self._reach(migration)
         db, event = self.cloud.db, self._event(ctx, server, migration, "compute_live_migration_abort")
         work = migration.work
-        if isinstance(work, LiveWork):
+        if isinstance(work, LiveWork) and (migration.status == "running" or not work.aborted):
             queued = work.waiting is not None
             if not work.abort():
                 self._fail(ctx, server, event, _NO_JOB, 500)

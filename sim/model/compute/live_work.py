@@ -95,7 +95,7 @@ class LiveWork:
             yield from self._check_source()
         if self.aborted:
             outcome = "aborted"
-        elif self.guest_lost or cloud.compute.uptime.lost(self.server) or cloud.hosts.power[self.dest] in _UNREACHABLE:
+        elif self._guestless() or cloud.hosts.power[self.dest] in _UNREACHABLE:
             outcome = "failed"
         else:
             outcome = yield from self._copy()
@@ -144,6 +144,10 @@ class LiveWork:
             cloud.db.fault(server, error.code, error.message)
             return error.message
         return None
+
+    def _guestless(self) -> bool:
+        """Whether the source has no guest that runs."""
+        return self.guest_lost or self.cloud.compute.uptime.off(self.server)
 
     def _copy(self) -> Generator[Event, object, str]:
         """The copy, and the guest's move at its end. Returns the copy's outcome."""
@@ -206,6 +210,7 @@ class LiveWork:
         if hosts_differ(cloud, self.source, self.boot):
             yield from self._check_source()
         db, hosts, dest = cloud.db, cloud.hosts, self.dest
+        server.move_claim = None
         if hosts.power[dest] != UP:
             yield from cloud.stages.no_answer(cloud.env.now)
             self._post_failed("MessagingTimeout", 500)
@@ -253,6 +258,7 @@ class LiveWork:
         yield from cloud.stages.host(cloud.timings.live_rollback, "live_rollback", self.source, server, request)
         yield from self._check_source()
         self.give_back()
+        server.move_claim = None
         refused = self._refusal()
         if refused is not None:
             if watched:

@@ -173,8 +173,12 @@ class Order:
     # --- ends ---------------------------------------------------------------------------------------------------------
 
     def finish(self, expected: Tasks, **changes: Any) -> bool:
-        """The order is carried out: save, and the event ends well. False if the row could not be written."""
+        """The order is carried out: save, and the event ends well. False if the row could not be written, though the
+        guest is what it was to be.
+        """
         if not self.save(expected, **changes):
+            if "power_state" in changes and self.server.host == self.host:
+                self.cloud.compute.uptime.untold(self.server, changes["power_state"])
             return False
         self.done()
         return True

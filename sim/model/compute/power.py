@@ -38,7 +38,7 @@ class Power:
         try:
             if not (yield from order.lock()):
                 return
-            if is_unmade(server):
+            if server.unmade:
                 order.fail(InstanceNotFound(server.uuid))
                 return
             uptime, timings = self.cloud.compute.uptime, self.cloud.timings
@@ -82,6 +82,10 @@ class Power:
         if not order.save(tasks, task_state=pending, power_state=power):
             return
         if not order.save((pending,), task_state=started):
+            return
+        if kind == SOFT and server.unmade:  # a hard reboot makes the guest anew, a soft one asks it
+            self.cloud.db.save(server, order.ctx.request, vm_state="error")
+            order.fail(InstanceNotFound(server.uuid))
             return
         since = None if uptime.off(server) else self.cloud.env.now
         if not (yield from order.spend_s(self._reboot_s(order, kind, power), f"reboot_{kind.lower()}")):
@@ -142,18 +146,13 @@ class Power:
         order = Order(self.cloud, ctx, server, f"compute_{name}_instance")
         if not (yield from order.arrive()):
             return
-        there = not is_unmade(server)
+        there = not server.unmade
         if there and not (yield from order.spend(dist, name)):
             return
-        if there and (server.deleted or server.host == order.host):
+        if there and (server.deleted or order.host == server.host or order.host in server.left_on):
             order.finish((task,), task_state=None, **after)
             return
-        # The hypervisor has no such guest: it is not made yet, or has moved on meanwhile.
+        # The hypervisor has no such guest: it was not made, or has moved on meanwhile.
         if name in _ERR_OUT:
             self.cloud.db.save(server, ctx.request, vm_state="error")
         order.fail(InstanceNotFound(server.uuid))
-
-
-def is_unmade(server: Server) -> bool:
-    """Whether the hypervisor has no such guest yet: the server is this host's, but its disks are still on their way."""
-    return any(one.status == "post-migrating" and one.dest == server.host for one in server.migrations)

@@ -128,7 +128,9 @@ class _Rebuild:
         cloud.group_check.check(server, dest)
         self._check_absent()
         self._check_storage()
+        power = cloud.compute.uptime.power(server)
         self._save("rebuilding", power_state=states.NOSTATE, task_state="rebuilding")
+        cloud.compute.uptime.untold(server, power)
         began = cloud.env.now
         duration = cloud.streams.draw(cloud.timings.rebuild, "rebuild", server.name) * cloud.hosts.slow[dest]
         self._save("rebuilding", task_state="rebuild_block_device_mapping")
@@ -140,8 +142,9 @@ class _Rebuild:
         yield cloud.env.timeout((1 - _MAPPING) * duration)
         name = cloud.hosts.names[dest]
         cloud.log.append(records.Step(cloud.env.now, server.name, self.ctx.request, "rebuild", name, began, "done"))
-        yield from self._alive()
+        yield from self._well()
         self._spawn()
+        self._check_wanted()
         self._save("rebuild_spawning", vm_state="active", task_state=None, power_state=states.RUNNING)
 
     def _claim(self) -> None:
@@ -149,12 +152,14 @@ class _Rebuild:
         if not self.cloud.placement.granted(self.server, self.dest):
             aborted = BuildAbortException(self.server.uuid, ComputeResourcesUnavailable(NO_ROOM).message)
             raise InstanceFaultRollback(aborted)
+        self.cloud.compute.audit.claimed(self.server, self.migration)
 
     def _spawn(self) -> None:
         if not self.has_image:
             raise NovaException("GlanceConnectionFailed")
         if "rebuild" in self.cloud.hosts.fails[self.dest]:
             raise MigrationError(f"rebuild fails on {self.cloud.hosts.names[self.dest]}")
+        self.server.left_on += (self.dest,)  # for good, if the rebuild goes wrong after this
 
     def _stop(self) -> Steps:
         """Started, then stopped again: as Nova does it."""
@@ -189,10 +194,12 @@ class _Rebuild:
         active = server.vm_state == "active"
         if not active:  # while it is still its old host's, whose guest was missed
             cloud.compute.uptime.gone(server)
+        left = [host for host in server.left_on if host != self.dest]
+        server.left_on = (*left, *(() if server.unmade else (source,)))
+        server.unmade_on = server.move_claim = None
         cloud.db.save(server, request, host=self.dest)
         cloud.db.save_migration(self.migration, "done")
         cloud.db.finish_event(server, request, self.event)
-        server.left_on += (source,)
         if not active:
             return
         since = cloud.hosts.silent_since.get(source) if cloud.hosts.power[source] in _STILL and self.ran else None
@@ -205,11 +212,19 @@ class _Rebuild:
 
         ``event``: of the part that fails when the server was deleted.
         """
+        yield from self._well()
+        self._check_wanted(event)
+
+    def _well(self) -> Steps:
+        """Wait while the host only hangs. Raises _OverError if it has died."""
         hosts, dest = self.cloud.hosts, self.dest
         while hosts.crashes[dest] == self.boot and hosts.power[dest] != UP:
             yield self.cloud.failures.when_back(dest)
         if hosts.crashes[dest] != self.boot:
             raise _OverError
+
+    def _check_wanted(self, event: ActionEvent | None = None) -> None:
+        """Raises _OverError if the server was deleted meanwhile."""
         if self.server.deleted or self.server.task_state in DELETING:
             if event is not None:
                 self.cloud.db.finish_event(
@@ -230,11 +245,14 @@ class _Rebuild:
     def _fail(self, error: NovaException, **changes: Any) -> None:
         """The server is still on its old host, and holds nothing here."""
         cloud, db, server, request = self.cloud, self.cloud.db, self.server, self.ctx.request
+        if server.move_claim is self.migration:
+            server.move_claim = None
         db.save_migration(self.migration, "failed")
         if self.dest in server.held:  # even if another rebuild has brought the server here meanwhile
             cloud.placement.release(server, self.dest)
-        db.save(server, request, **changes)
+        if not server.deleted:
+            db.save(server, request, **changes)
         db.fault(server, error.code, error.message)
         db.finish_event(server, request, self.event, error.message)
-        if not isinstance(error, UnexpectedTaskState):
+        if not server.deleted and not isinstance(error, UnexpectedTaskState):
             db.save(server, request, task_state=None)

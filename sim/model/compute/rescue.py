@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sim.model import states
 from sim.model.compute.orders import Order, Steps
 from sim.model.context import Context
+from sim.model.exceptions import InstanceNotFound, InstanceNotRescuable
 from sim.model.server import Server
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ class Rescue:
         """``rescue_instance``."""
         order = Order(self.cloud, ctx, server, "compute_rescue_instance")
         if not (yield from order.arrive()):
+            return
+        if server.unmade:
+            missing = InstanceNotFound(server.uuid)
+            self.cloud.db.save(server, ctx.request, vm_state="error")
+            order.fail(InstanceNotRescuable(server.uuid, f"Driver Error: {missing.message}"))
             return
         uptime, timings = self.cloud.compute.uptime, self.cloud.timings
         if not (yield from order.spend_s(uptime.shutdown_s(server, timings.shutdown, "shutdown"), "shutdown")):

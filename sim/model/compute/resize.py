@@ -81,6 +81,7 @@ class Resize:
         if not (yield from order.spend(cloud.timings.confirm, "confirm")):
             return
         cloud.db.save_migration(migration, "confirmed")
+        server.move_claim = None
         error = order.conflict(_CONFIRMABLE)
         cloud.placement.release_all(migration)
         if not server.deleted:
@@ -128,6 +129,7 @@ class Resize:
             cloud.placement.hand_over(migration, server)
             if not (yield from order.spend(cloud.timings.revert_source, "revert_source")):
                 return
+            server.move_claim = server.unmade_on = None
             if not stopped:
                 cloud.compute.uptime.boots(server, ctx.request)
             error = order.conflict(_REVERTING)

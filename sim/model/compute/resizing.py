@@ -110,6 +110,7 @@ class Mover:
         if not self.cloud.placement.granted(server, dest):
             raise ComputeResourcesUnavailable(NO_ROOM)
         self.cloud.db.save_migration(move.migration, "pre-migrating", dest)
+        self.cloud.compute.audit.claimed(server, move.migration)
 
     def _not_here(self, order: Order, move: Move, error: NovaException) -> Steps:
         """Another host, if there may be one; else the move is over."""
@@ -153,7 +154,9 @@ class Mover:
             cloud.db.save_migration(migration, "post-migrating")
             server.old_flavor = server.flavor
             if migration.dest != order.host:
-                server.left_on += (order.host,)
+                if not server.unmade:
+                    server.left_on += (order.host,)
+                server.unmade_on = migration.dest
             dirty = {"host": migration.dest, "task_state": "resize_migrated"}
             self._expect(order, "resize_migrating")
         except NovaException as error:
@@ -209,6 +212,7 @@ class Mover:
             flavor, dirty = None, {"task_state": None}
             if not (yield from order.spend(cloud.timings.finish_resize, "finish_resize")):
                 return False
+            server.unmade_on = None
             if server.old_vm_state != "stopped":
                 cloud.compute.uptime.boots(server, move.ctx.request)
             db.save_migration(migration, "finished")

@@ -10,7 +10,7 @@ from sim.model.compute.live_limits import local_disk_b
 from sim.model.compute.orders import Order, Steps, Tasks, periodic_context
 from sim.model.compute.periodic import Periodic, spacing
 from sim.model.context import Context
-from sim.model.exceptions import NovaException
+from sim.model.exceptions import InstanceNotFound, NovaException
 from sim.model.flavor import Image
 from sim.model.host import UP
 from sim.model.server import Server
@@ -54,11 +54,14 @@ class Shelving:
         """Off, a snapshot, shelved; with ``shelved_offload_time`` 0 the host is given back in the same event."""
         cloud, server = self.cloud, order.server
         uptime, timings = cloud.compute.uptime, cloud.timings
+        if server.unmade:
+            raise InstanceNotFound(server.uuid)
         paused = server.power_state == states.PAUSED
         off_s = 0.0 if paused else uptime.shutdown_s(server, timings.shutdown, "shutdown")
         if not (yield from order.spend_s(off_s, "shutdown")):
             return
         uptime.gone(server)
+        uptime.untold(server, states.SHUTDOWN)
         if not order.save(("shelving",), task_state="shelving_image_pending_upload"):
             return
         if not (yield from order.spend(timings.shelve, "shelve")):
@@ -87,11 +90,15 @@ class Shelving:
         try:
             if (yield from order.lock()):
                 yield from self._offload(order)
+        except NovaException as error:
+            order.fail(error)
         finally:
             order.unlock()
 
     def _offload(self, order: Order) -> Steps:
         cloud, server, request = self.cloud, order.server, order.ctx.request
+        if server.unmade:
+            raise InstanceNotFound(server.uuid)
         uptime, timings = cloud.compute.uptime, cloud.timings
         off_s = uptime.shutdown_s(server, timings.shutdown, "shutdown")
         if off_s and not (yield from order.spend_s(off_s, "shutdown")):
@@ -123,6 +130,7 @@ class Shelving:
         if not order.save((server.task_state,), task_state="spawning"):
             return
         cloud.db.save(server, request, host=host)
+        server.unmade_on = host
         error: NovaException | None = None
         image = None if server.boot_from_volume or cloud.shared_storage else snapshot_of(server)
         if not (yield from cloud.images.fetch(host, image, server, request, keep=False)):

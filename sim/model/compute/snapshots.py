@@ -43,10 +43,12 @@ class Snapshots:
             slots.release()
 
     def _take(self, order: Order) -> Steps:
-        """A server that is deleted meanwhile has no snapshot; one that was given another task has a fault, too."""
+        """A server that is deleted meanwhile has no snapshot; one that was given another task has a fault, too. One
+        without a guest is taken for deleted, and keeps its task.
+        """
         cloud, db, server, request = self.cloud, self.cloud.db, order.server, order.ctx.request
         db.save(server, request, power_state=cloud.compute.uptime.power(server))
-        if not self._goes_on(order, "image_snapshot", "image_pending_upload"):
+        if server.unmade or not self._goes_on(order, "image_snapshot", "image_pending_upload"):
             return
         if not (yield from order.spend(cloud.timings.snapshot, "snapshot")):
             return

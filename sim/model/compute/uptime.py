@@ -29,6 +29,14 @@ class _Lost(NamedTuple):
     cause: str
 
 
+class _Untold(NamedTuple):
+    """What a guest really is, as long as its server's row says ``row`` on that host."""
+
+    host: int | None
+    row: int
+    real: int
+
+
 class Uptime:
     """``compute.uptime``."""
 
@@ -41,12 +49,20 @@ class Uptime:
         """Servers that were powered on in this run, and when."""
         self._booting: dict[str, float] = {}
         """Those of them of which it was asked how long their guest boots, and the answer."""
+        self._untold: dict[str, _Untold] = {}
 
     # --- what the hypervisor would say --------------------------------------------------------------------------------
 
     def power(self, server: Server) -> int:
         """The power state on the hypervisor."""
-        return states.SHUTDOWN if self._loss(server) is not None else server.power_state
+        if server.unmade:
+            return states.NOSTATE
+        if self._loss(server) is not None:
+            return states.SHUTDOWN
+        untold = self._untold.get(server.name)
+        if untold is not None and untold.host == server.host and untold.row == server.power_state:
+            return untold.real
+        return server.power_state
 
     def off(self, server: Server) -> bool:
         """Whether there is no guest to speak of."""
@@ -70,10 +86,15 @@ class Uptime:
             if server.power_state not in _OFF and self._loss(server) is None:
                 self._lost[server.name] = _Lost(host, cloud.env.now, cause)
 
+    def untold(self, server: Server, real: int) -> None:
+        """The server's row does not tell its guest's real power state."""
+        self._untold[server.name] = _Untold(server.host, server.power_state, real)
+
     def stops(self, server: Server, cause: str) -> None:
         """A guest that runs is stopped for a while, and missed from this moment on because of ``cause``."""
         if server.host is not None and not self.off(server):
             self._lost[server.name] = _Lost(server.host, self._cloud.env.now, cause)
+        self._untold.pop(server.name, None)
         self._started.pop(server.name, None)
 
     def follows(self, server: Server) -> None:
@@ -89,7 +110,9 @@ class Uptime:
         """
         cloud = self._cloud
         lost = self._loss(server)
+        server.unmade_on = None
         self._lost.pop(server.name, None)
+        self._untold.pop(server.name, None)
         self._started[server.name] = cloud.env.now
         self._booting.pop(server.name, None)
         if lost is not None:
@@ -101,6 +124,7 @@ class Uptime:
         """The guest is off, on purpose, or deleted: nobody misses it any more."""
         lost = self._loss(server)
         self._lost.pop(server.name, None)
+        self._untold.pop(server.name, None)
         if lost is not None:
             now = self._cloud.env.now
             self._cloud.log.append(records.Downtime(now, server.name, lost.since, lost.cause, None))

@@ -107,6 +107,8 @@ class ColdMigration:
         migration = next(left, None)
         if migration is None:
             migration = db.create_migration(server, kind, "pre-migrating", server.host, move.ctx.request)
+            if server.move_claim is not None:
+                self.cloud.compute.audit.watch(server)
             migration.new_flavor = move.flavor
         move.migration = migration
         holds = server.host in server.held and self.cloud.placement.hand_over(server, migration)

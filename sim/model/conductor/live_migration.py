@@ -66,6 +66,8 @@ class LiveMigrationConductor:
         event = db.start_event(server, request, name, CONDUCTOR)
         forced = host if force else None
         migration = db.create_migration(server, "live-migration", "accepted", server.host, request, forced)
+        if server.move_claim is not None:
+            cloud.compute.audit.watch(server)
         try:
             if forced is None:
                 dest = yield from self._find(ctx, server, migration, host)
@@ -221,4 +223,6 @@ class LiveMigrationConductor:
         if not cloud.placement.granted(server, dest):
             db.finish_event(server, request, there, "MigrationPreCheckError")
             raise MigrationPreCheckError(ComputeResourcesUnavailable(NO_ROOM).message)
+        if server.resources.nodes:
+            cloud.compute.audit.claimed(server, server.migrations[-1])
         db.finish_event(server, request, there)

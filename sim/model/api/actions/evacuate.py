@@ -43,6 +43,8 @@ def evacuate(asked: OnServer) -> Reply:
         raise ApiFault(400, f"Compute service of {cloud.hosts.names[source]} is still in use.")
     asked.begin("rebuilding", "evacuate")
     migration = cloud.db.create_migration(server, "evacuation", "accepted", source, asked.ctx.request, dest)
+    if server.move_claim is not None:
+        cloud.compute.audit.watch(server)
     asked.cast(
         cloud.conductor.evacuation.rebuild(
             asked.ctx, server, migration, dest, dest is not None and force is not False, target_stopped, on_shared
