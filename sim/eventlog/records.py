@@ -365,7 +365,7 @@ class Waited(Record, frozen=True):
 
     queue: str
     """``api``, ``conductor``, ``scheduler``, ``live_migrations:HOST``, ``builds:HOST``,
-    ``snapshots:HOST``."""
+    ``snapshots:HOST``, ``disk_ops:HOST``."""
     server: str
     request: str | None
     began: float

@@ -87,3 +87,54 @@ def test_a_server_deleted_during_its_snapshot_is_deleted() -> None:
     session.settle()
     assert session.servers() == []
     lawful(session)
+
+
+def test_a_rescue_that_lasts_too_long_is_ended_by_its_host() -> None:
+    """rescue_timeout: the first look of a task that runs once a minute, after the time is over."""
+    session = cloud(servers=2, options={"rescue_timeout": 600})
+    ask(session, "vm1", {"rescue": {}})
+    ask(session, "vm2", {"rescue": {}})
+    ask(session, "vm2", {"unrescue": None})
+    rescued = max(one.t for one in of(session, r.ServerState, "vm1") if one.vm_state == "rescued")
+    session.run_until(rescued + 600)
+    assert session.server("vm1").status == "RESCUE"
+    session.run_until(rescued + 700)
+    assert session.server("vm1").status == "ACTIVE"
+    assert [one.action for one in session.actions("vm1")] == ["rescue", "unrescue"]
+    assert [one.action for one in session.actions("vm2")] == ["rescue", "unrescue"]
+    (began,) = [one.t for one in of(session, r.ServerState, "vm1") if one.task_state == "unrescuing"]
+    assert 600 < began - rescued <= 660
+    lawful(session)
+
+
+def test_a_second_rescue_counts_from_its_own_begin() -> None:
+    session = cloud(options={"rescue_timeout": 600})
+    ask(session, "vm1", {"rescue": {}})
+    session.run_for(300)
+    ask(session, "vm1", {"unrescue": None})
+    ask(session, "vm1", {"rescue": {}})
+    rescued = max(one.t for one in of(session, r.ServerState, "vm1") if one.vm_state == "rescued")
+    session.run_until(rescued + 590)
+    assert session.server("vm1").status == "RESCUE"
+    session.run_until(rescued + 700)
+    assert session.server("vm1").status == "ACTIVE"
+
+
+@pytest.mark.parametrize(("options", "status"), [({"rescue_timeout": 600}, "ACTIVE"), ({}, "RESCUE")])
+def test_a_server_that_was_rescued_at_the_start_counts_from_then(options: dict[str, int], status: str) -> None:
+    session = cloud(options=options, server={"vm_state": "rescued"})
+    session.run_until(599)
+    assert session.server("vm1").status == "RESCUE"
+    session.run_until(700)
+    assert session.server("vm1").status == status
+
+
+def test_a_busy_or_dead_host_looks_again() -> None:
+    session = cloud(options={"rescue_timeout": 600}, server={"vm_state": "rescued"})
+    session.run_until(590)
+    session.fail("h1", "hang")
+    session.run_until(1000)
+    assert session.server("vm1").status == "RESCUE"
+    session.repair("h1")
+    session.run_until(1100)
+    assert session.server("vm1").status == "ACTIVE"

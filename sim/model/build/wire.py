@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 SERVICE_VERSION = 70
 """Version of the compute service in the simulated release, where a host does not state another."""
 _HOLDS_NOTHING = frozenset({"shelved_offloaded", "deleted"})
-_WAITING = frozenset({"shelved", "soft-delete"})
+_WAITING = frozenset({"shelved", "soft-delete", "rescued"})
 """States that periodic tasks of the computes end after a while, counted from the start."""
 
 
@@ -241,6 +241,8 @@ def _periodic(cloud: Cloud, waiting: Sequence[Server], resized: Sequence[Server]
     for server in waiting:
         if server.vm_state == "shelved":
             cloud.compute.shelving.waits(server)
+        elif server.vm_state == "rescued":
+            cloud.compute.rescue.waits(server)
         else:
             cloud.compute.deleting.waits(server, 0.0)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simpy.events import Event
 
 from sim.eventlog import records
+from sim.model.compute.host_slots import HostSlots
 from sim.model.network.transfer import ByteCopy
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class Images:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
+        self.disk_ops = HostSlots(cloud, int(cloud.options["compute.max_concurrent_disk_ops"]), "disk_ops")
+        """What Nova counts as work for a host's disk: downloads, snapshots being made, uploads."""
         self._has: set[tuple[int, str]] = set()
         self._coming: dict[tuple[int, str], Event] = {}
 
@@ -37,26 +40,38 @@ class Images:
         cloud = self.cloud
         if image is None or self._cached(host, image, server):
             return True
-        key, began = (host, image.name), cloud.env.now
+        key, asked = (host, image.name), cloud.env.now
         coming = self._coming.get(key)
         if coming is not None and cloud.storage.image_cache:
             yield coming
-            cloud.log.append(records.Waited(cloud.env.now, "image", server.name, request, began))
+            cloud.log.append(records.Waited(cloud.env.now, "image", server.name, request, asked))
             return key in self._has
-        copy = ByteCopy(image.size_b, cloud.storage.image_rate, PATIENCE_S)
-        flow = cloud.flows.start(
-            copy, host, host, label=("image", server.name), route=cloud.flows.topology.ingress(host)
-        )
-        self._coming[key] = flow.done
-        yield flow.done
-        if self._coming.get(key) is flow.done:
+        over = self._coming[key] = cloud.env.event()
+        there = yield from self._download(host, image, server, request)
+        if self._coming.get(key) is over:
             del self._coming[key]
-        if keep and cloud.storage.image_cache and not copy.failed:
+        if keep and cloud.storage.image_cache and there:
             self._has.add(key)
-        outcome = "failed" if copy.failed else "done"
-        cloud.log.append(
-            records.Step(cloud.env.now, server.name, request, "image", cloud.hosts.names[host], began, outcome)
-        )
+        over.succeed()
+        return there
+
+    def _download(self, host: int, image: Image, server: Server, request: str) -> Generator[Event, Any, bool]:
+        """Whether the image came; not if the host died before it was its turn."""
+        cloud, boot = self.cloud, self.cloud.hosts.crashes[host]
+        slots = yield from self.disk_ops.enter(host, server, request)
+        try:
+            if cloud.hosts.crashes[host] != boot:
+                return False
+            began = cloud.env.now
+            copy = ByteCopy(image.size_b, cloud.storage.image_rate, PATIENCE_S)
+            flow = cloud.flows.start(
+                copy, host, host, label=("image", server.name), route=cloud.flows.topology.ingress(host)
+            )
+            yield flow.done
+        finally:
+            slots.release()
+        name, outcome = cloud.hosts.names[host], "failed" if copy.failed else "done"
+        cloud.log.append(records.Step(cloud.env.now, server.name, request, "image", name, began, outcome))
         return not copy.failed
 
     def _cached(self, host: int, image: Image, server: Server) -> bool:

@@ -64,7 +64,7 @@ class Shelving:
         uptime.untold(server, states.SHUTDOWN)
         if not order.save(("shelving",), task_state="shelving_image_pending_upload"):
             return
-        if not (yield from order.spend(timings.shelve, "shelve")):
+        if not (yield from cloud.compute.snapshots.extract(order, timings.shelve, "shelve")):
             return
         if not order.save(("shelving_image_pending_upload",), task_state="shelving_image_uploading"):
             return

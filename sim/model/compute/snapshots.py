@@ -16,6 +16,7 @@ from sim.model.context import Context
 from sim.model.exceptions import NovaException
 from sim.model.network.transfer import ByteCopy
 from sim.model.server import Server
+from sim.scenario.distribution import Dist
 
 if TYPE_CHECKING:
     from sim.model.cloud import Cloud
@@ -50,7 +51,7 @@ class Snapshots:
         db.save(server, request, power_state=cloud.compute.uptime.power(server))
         if server.unmade or not self._goes_on(order, "image_snapshot", "image_pending_upload"):
             return
-        if not (yield from order.spend(cloud.timings.snapshot, "snapshot")):
+        if not (yield from self.extract(order, cloud.timings.snapshot, "snapshot")):
             return
         if not self._goes_on(order, "image_pending_upload", "image_uploading"):
             return
@@ -69,6 +70,14 @@ class Snapshots:
             order.fail(error)
         return error is None
 
+    def extract(self, order: Order, dist: Dist, step: str) -> Generator[Event, Any, bool]:
+        """The host makes an image of the server's disk, when it is its turn. False if it died meanwhile."""
+        slots = yield from self.cloud.images.disk_ops.enter(order.host, order.server, order.ctx.request)
+        try:
+            return (yield from order.alive()) and (yield from order.spend(dist, step))
+        finally:
+            slots.release()
+
     def upload(self, order: Order) -> Generator[Event, Any, bool]:
         """The server's local disk goes to the image service; a disk on shared storage is cloned there.
 
@@ -77,15 +86,25 @@ class Snapshots:
         cloud, server = self.cloud, order.server
         size_b = 0.0 if cloud.shared_storage else local_disk_b(server)
         if size_b:
-            began, name = cloud.env.now, cloud.hosts.names[order.host]
-            copy = ByteCopy(size_b, cloud.storage.image_rate, PATIENCE_S)
-            route = cloud.topology.egress(order.host)
-            flow = cloud.flows.start(copy, order.host, order.host, label=("image", server.name), route=route)
-            yield flow.done
-            outcome = "failed" if copy.failed else "done"
-            cloud.log.append(
-                records.Step(cloud.env.now, server.name, order.ctx.request, "upload", name, began, outcome)
-            )
-            if copy.failed and (yield from order.alive()):
+            slots = yield from cloud.images.disk_ops.enter(order.host, server, order.ctx.request)
+            try:
+                if not (yield from order.alive()):
+                    return False
+                there = yield from self._send(order, size_b)
+            finally:
+                slots.release()
+            if not there and (yield from order.alive()):
                 raise NovaException("GlanceConnectionFailed")
         return (yield from order.alive())
+
+    def _send(self, order: Order, size_b: float) -> Generator[Event, Any, bool]:
+        """So many bytes to the image service. False if it took no more of them for a minute."""
+        cloud, server, host = self.cloud, order.server, order.host
+        began = cloud.env.now
+        copy = ByteCopy(size_b, cloud.storage.image_rate, PATIENCE_S)
+        route = cloud.topology.egress(host)
+        flow = cloud.flows.start(copy, host, host, label=("image", server.name), route=route)
+        yield flow.done
+        name, outcome = cloud.hosts.names[host], "failed" if copy.failed else "done"
+        cloud.log.append(records.Step(cloud.env.now, server.name, order.ctx.request, "upload", name, began, outcome))
+        return not copy.failed
