@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ _MOST = 10
 """How many links the answer names."""
 _NAMED = 5
 """How many servers it names of each reason."""
+_NOT_MOVED = re.compile(r"(\d+) left$")
+"""An operator counts as left whoever did not move; the answer tells those that failed from those that are ``left``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +225,8 @@ def _operations(records: Records) -> list[OperationAnswer]:
         end = ended.get(row["operation"], {"t": None, "outcome": "under way", "detail": ""})
         made.append(
             OperationAnswer(
-                row["operation"], row["kind"], row["target"], row["t"], end["t"], end["outcome"], end["detail"],
-                row["servers"],
+                row["operation"], row["kind"], row["target"], row["t"], end["t"], end["outcome"],
+                _NOT_MOVED.sub(r"\1 not moved", end["detail"]), row["servers"],
             )
         )  # fmt: skip
     return made

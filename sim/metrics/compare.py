@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import polars as pl
 
+from sim import units
 from sim.metrics.columns import Table, seconds, text
 from sim.metrics.servers import needs
 from sim.metrics.source import Records, Source, as_records
@@ -84,6 +86,8 @@ class Comparison:
     cautions: list[str]
 
 
+_MOVED = ("done", "unconfirmed")
+"""Outcomes of migrations that ended elsewhere."""
 _SAME_S, _SAME_SHARE = 1e-3, 5e-3
 """Smaller differences, of a server or of a measure, are none."""
 
@@ -95,7 +99,7 @@ def compare(a: Source, b: Source) -> Comparison:
     both = rows.filter(pl.col("touched_a") & pl.col("touched_b"))
     only_a, only_b = (rows.filter(pl.col(f"touched_{x}") & ~pl.col(f"touched_{y}")).height for x, y in ("ab", "ba"))
     pairs = [_pairs(both, *what) for what in PAIRED]
-    return Comparison(_measures(one, other), pairs, only_a, only_b, _cautions(one, other))
+    return Comparison(_measures(one, other), pairs, only_a, only_b, [*_cautions(one, other), *_spared(rows)])
 
 
 def _measures(a: Records, b: Records) -> list[Measured]:
@@ -170,6 +174,16 @@ def _cautions(a: Records, b: Records) -> list[str]:
     if not shared:
         said.append("No server is in both runs: only the numbers as a whole can be compared.")
     return said
+
+
+def _spared(rows: pl.DataFrame) -> Iterator[str]:
+    """Whoever did not move felt less of moving: that is to be known before a downtime is called better."""
+    moved = [pl.col(f"outcome_{x}").fill_null("").is_in(_MOVED) for x in "ab"]
+    for here, there, name, other in ((moved[0], moved[1], "A", "B"), (moved[1], moved[0], "B", "A")):
+        some = rows.filter(here & ~there)["server"].to_list()
+        if some:
+            who = f"{some[0]} moved" if len(some) == 1 else f"{units.counted(len(some), 'servers')} moved"
+            yield f"{who} in {name} only: a move's downtime that {other} did not have is no gain of {other}'s."
 
 
 TABLE = Table(

@@ -62,3 +62,11 @@ def test_percentiles_are_those_of_the_servers() -> None:
     touched = table(records, "migrations")["server"].unique().to_list()
     still = len(set(touched) - set(table(records, "servers").filter(pl.col("downtime_s") > 0)["server"]))
     assert quick["downtime_p99_s"] == pytest.approx(np.quantile(downtime + [0.0] * still, 0.99))
+
+
+def test_what_a_plan_says_of_its_servers_does_not_contradict_the_answer() -> None:
+    """An operator counts everybody who stayed as left; the answer calls those that failed failed."""
+    whole = answer(Records.of(log()))
+    assert whole.failed > 0
+    assert whole.left == 0
+    assert [one.detail for one in whole.operations][0] == "4 moved, 1 not moved"

@@ -73,6 +73,15 @@ def test_other_seeds_and_interrupted_runs_are_cautioned_against() -> None:
     assert "B was interrupted" in said
 
 
+@pytest.mark.parametrize(("cut", "who"), [(60.0, "lost-1"), (0.5, "4 servers")])
+def test_downtime_that_nobody_had_because_nobody_moved_is_cautioned_against(cut: float, who: str) -> None:
+    early = [record for record in log() if record.t <= cut]
+    for made, name, other in ((compare(log(), early), "A", "B"), (compare(early, log()), "B", "A")):
+        said = f"{who} moved in {name} only: a move's downtime that {other} did not have is no gain of {other}'s."
+        assert said in made.cautions
+    assert not any("moved in" in one for one in compare(log(), log()).cautions)
+
+
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     home = tmp_path_factory.mktemp("two")
