@@ -69,4 +69,4 @@ def test_what_a_plan_says_of_its_servers_does_not_contradict_the_answer() -> Non
     whole = answer(Records.of(log()))
     assert whole.failed > 0
     assert whole.left == 0
-    assert [one.detail for one in whole.operations][0] == "4 moved, 1 not moved"
+    assert whole.operations[0].detail == "4 moved, 1 not moved"
