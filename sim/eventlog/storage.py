@@ -96,6 +96,9 @@ def read_index(folder: str | Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(found, dict) or not {"records", "end_s", "types", "empty"} <= set(found):
             raise ValueError("it is not an index of records")
+    except FileNotFoundError:
+        issue = Issue(str(folder), "there is no run here", "name a folder that `novasim run` wrote")
+        raise InputError([issue]) from None
     except (OSError, ValueError) as error:
         issue = Issue(str(folder), f"holds no whole set of records ({error})", "name a folder that a run wrote")
         raise InputError([issue]) from None

@@ -14,6 +14,7 @@ from sim.metrics.explain.decision import why_not
 from sim.metrics.explain.story import explain, remedies
 from sim.metrics.source import Records, as_records
 from sim.metrics.timeline import turned_away
+from sim.scenario.loader import parse
 from sim.scenario.spec import Scenario
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
@@ -257,3 +258,11 @@ def test_an_evacuated_server_that_was_left_stopped_is_not_said_to_serve() -> Non
 def test_who_gives_up_is_named() -> None:
     told = explain(sim.run(SCENARIOS / "rack_drain.yaml"), "cache-04")
     assert "the drain of rack:r02 gives up on it and leaves it to a person" in told
+
+
+def test_one_host_is_one_host() -> None:
+    two = {"cloud": {"hosts": [{"name": "h{n:1-2}", "vcpus": 8, "memory": "32 GiB", "disk": "1 TiB"}],
+                     "flavors": [{"name": "m", "vcpus": 2, "memory": "4 GiB", "disk": "20 GiB"}],
+                     "servers": [{"name": "web", "flavor": "m", "host": "h1"}]},
+           "plan": [{"drain": {"hosts": ["h1"]}}]}  # fmt: skip
+    assert "h2 was chosen of 1 host that passed the filters (1 offered)" in sim.run(parse(two), seed=1).explain("web")

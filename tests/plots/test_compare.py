@@ -122,6 +122,10 @@ def test_as_json(two: tuple[Path, Path]) -> None:
 
 
 def test_a_folder_that_is_no_run(two: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(sim.InputError, match="there is no run here"):
+        CliRunner().invoke(app, ["compare", str(two[0]), str(tmp_path)], catch_exceptions=False)
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "index.json").write_text("{")
     with pytest.raises(sim.InputError, match="holds no whole set of records"):
         CliRunner().invoke(app, ["compare", str(two[0]), str(tmp_path)], catch_exceptions=False)
 

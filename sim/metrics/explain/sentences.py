@@ -138,7 +138,7 @@ def _decision(record: r.Decision) -> str:
     spare = f", with {', '.join(record.alternates)} to fall back on" if record.alternates else ""
     again = f", attempt {record.attempt}" if record.attempt > 1 else ""
     return (
-        f"{of}{again}: {record.chosen} was chosen of {record.left} hosts that passed the filters "
+        f"{of}{again}: {record.chosen} was chosen of {units.counted(record.left, 'hosts')} that passed the filters "
         f"({record.hosts} offered){spare}"
     )
 
