@@ -146,14 +146,15 @@ def _write_drain(search: Any, answer: Any, target: Path, goal: str) -> list[Path
         for one in answer.others
     ]  # fmt: skip
     pl.DataFrame(rows).write_csv(target / "plans.csv")
-    front = [(one.makespan.value, one.disruption.value, one.name) for one in answer.frontier]
+    front = [(one.makespan.value, one.disruption.value) for one in answer.frontier]
+    best = (answer.best.makespan.value, answer.best.disruption.value)
     others = [one for one in answer.others if one not in answer.frontier and one.makespan.n]
     least = min(one.unmoved for one in answer.others)
     beaten, fewer = (
         [(one.makespan.value, one.disruption.value) for one in others if (one.unmoved > least) is left]
         for left in (False, True)
     )
-    figure = frontier_figure(front, beaten, fewer, answer.best.name, f"{search.base.name}: plans of the drain")
+    figure = frontier_figure(front, beaten, fewer, best, f"{search.base.name}: plans of the drain")
     return [*made[:1], target / "plans.csv", figure.save(target / "frontier.png")]
 
 

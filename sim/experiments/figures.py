@@ -143,28 +143,29 @@ def differences_figure(compared: Compared, title: str) -> Figure:
 
 
 def frontier_figure(
-    points: Sequence[tuple[float, float, str]],
+    points: Sequence[tuple[float, float]],
     beaten: Sequence[tuple[float, float]],
     fewer: Sequence[tuple[float, float]],
-    best: str,
+    best: tuple[float, float],
     title: str,
 ) -> Figure:
-    """Plans by makespan (s) and disruption (s): those that nothing beats in both, and the rest; ``best`` is named.
+    """Plans by makespan (s) and disruption (s): those that nothing beats in both, and the rest; ``best`` has a ring.
 
-    ``fewer`` are plans that leave servers which others move.
+    ``fewer`` are plans that leave servers which others move. Under the frontier's steps no plan was found.
     """
     with figure(4.2, title) as made:
         axes = made.subplots()
         for spots, label, marker in ((beaten, "beaten in both", "o"), (fewer, "moves fewer servers", "x")):
             if spots:
                 axes.scatter([x for x, _ in spots], [y for _, y in spots], s=14, color=PALE, label=label, marker=marker)
-        front = np.array([[x, y] for x, y, _ in points])
-        axes.plot(*front.T, color=_BLUE, marker="o", markersize=5, label="frontier")
-        for x, y, name in points:
-            if name == best:
-                axes.scatter([x], [y], s=90, facecolors="none", edgecolors=BAD, linewidths=1.6, label="chosen")
+        front = np.array(points).reshape(-1, 2)
+        axes.plot(*front.T, color=_BLUE, marker="o", markersize=5, drawstyle="steps-post", label="frontier")
+        if np.isfinite(best).all():
+            axes.scatter(
+                *best, s=90, facecolors="none", edgecolors=BAD, linewidths=1.6, label="the best plan", zorder=4
+            )
         seconds = Measure("time", "time_s", "mean")
-        every = np.array([*beaten, *fewer, *((x, y) for x, y, _ in points)])
+        every = np.array([*beaten, *fewer, *points])
         for axis, scale, values in zip(
             (axes.xaxis, axes.yaxis), (axes.set_xscale, axes.set_yscale), every.T, strict=True
         ):

@@ -16,11 +16,12 @@ from sim.errors import Issue
 from sim.experiments.executors.inline import Inline
 from sim.experiments.experiment import Experiment
 from sim.experiments.plans.drain import DrainSearch
-from sim.experiments.plans.found import write_scenario
-from sim.experiments.plans.goal import Goal, judge, parse_goals
+from sim.experiments.plans.found import Plan, frontier, thinned, write_scenario
+from sim.experiments.plans.goal import Goal, Verdict, judge, parse_goals
 from sim.experiments.plans.knobs import drain_step, knobs, parse_tried
 from sim.experiments.plans.last import last_to_arrive
 from sim.experiments.seeds import seed_of
+from sim.experiments.stats.intervals import Estimate
 from sim.experiments.store import Store
 from sim.scenario.loader import parse
 from sim.scenario.yaml_text import to_yaml
@@ -171,6 +172,33 @@ def test_a_setting_that_is_fixed_is_set(scenario_file: Path, tmp_path: Path) -> 
     (drain,) = [step.drain for step in search.base.scenario(search.variant(best.point)).plan]
     assert drain is not None
     assert (drain.concurrency, drain.method) == (1, "cold")
+
+
+def _plan(name: str, makespan: float, disruption: float, unmoved: float = 0.0) -> Plan:
+    exact = [Estimate(value, value, value, 3, 0.95, "") for value in (makespan, disruption)]
+    return Plan(
+        (name,),
+        name,
+        Verdict(True, 3, 3, Estimate(1.0, 0.4, 1.0, 3, 0.95, ""), 0.0, ()),
+        *exact,
+        unmoved,
+        np.array([makespan] * 3),
+    )
+
+
+def test_the_best_plan_is_on_the_frontier_only_if_nothing_beats_it() -> None:
+    """Where what is shorter and gentler breaks the goals; and whatever beats only the best plan stays off it too."""
+    cold, best, between, slow = (
+        _plan("cold", 40, 100),
+        _plan("best", 300, 130),
+        _plan("b", 400, 110),
+        _plan("s", 900, 9),
+    )
+    fewer = _plan("fewer", 10, 10, unmoved=1)
+    found = frontier([slow, between, best, cold, fewer], best)
+    assert [plan.name for plan in found] == ["cold", "s"]
+    assert [plan.name for plan in frontier([slow, between, best], best)] == ["best", "b", "s"]
+    assert [plan.name for plan in thinned([cold, best, between, slow], 2, best)] == ["cold", "best", "s"]
 
 
 # --- the search -------------------------------------------------------------------------------------------------------

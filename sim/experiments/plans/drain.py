@@ -90,7 +90,7 @@ class DrainSearch:
             if better is best:
                 break
             best = better
-        front = thinned(frontier(list(self.confirmed.values()), best), _FRONT)
+        front = thinned(frontier(list(self.confirmed.values()), best), _FRONT, best)
         last, stayed = self._story(best)
         return DrainPlan(
             best, self.confirmed[self.start], tuple(front), binds, last, stayed, len(self.seen), self._spent,

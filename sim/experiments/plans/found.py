@@ -87,7 +87,8 @@ def frontier(plans: Sequence[Plan], best: Plan | None = None) -> list[Plan]:
     """Plans that move as many servers as any, and that nothing beats in both makespan and disruption.
 
     All must have been run equally often, or luck would tell them apart. Of plans between which there is next to
-    nothing, one stands for all; ``best`` stands for those that are no better than it.
+    nothing, one stands for all; ``best`` stands for those that are no better than it, and is itself among them only
+    if nothing beats it: it need not be, where what does breaks the goals.
     """
     least = min(plan.unmoved for plan in plans)
     able = [plan for plan in plans if plan.unmoved <= least and np.isfinite(plan.makespan.value)]
@@ -95,16 +96,17 @@ def frontier(plans: Sequence[Plan], best: Plan | None = None) -> list[Plan]:
         able = [plan for plan in able if plan is best or not (best.no_worse(plan) if best else False)]
     front: list[Plan] = []
     for plan in sorted(able, key=lambda one: (one.makespan.value, one.disruption.value)):
-        if not front or plan.disruption.value < front[-1].disruption.value * (1 - NOTHING) or plan is best:
+        if not front or plan.disruption.value < front[-1].disruption.value * (1 - NOTHING):
             front.append(plan)
     return front
 
 
-def thinned(plans: Sequence[Plan], most: int) -> list[Plan]:
-    """At most so many, spread evenly, both ends among them."""
+def thinned(plans: Sequence[Plan], most: int, wanted: Plan | None = None) -> list[Plan]:
+    """At most so many, spread evenly, both ends among them; and the one that is ``wanted``, if it is there."""
     if len(plans) <= most:
         return list(plans)
-    return [plans[round(i * (len(plans) - 1) / (most - 1))] for i in range(most)]
+    kept = {round(i * (len(plans) - 1) / (most - 1)) for i in range(most)}
+    return [plan for i, plan in enumerate(plans) if i in kept or plan is wanted]
 
 
 def write_scenario(base: Experiment, variant: Variant, path: Path, words: Sequence[str]) -> Path:

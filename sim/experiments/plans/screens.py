@@ -74,12 +74,19 @@ def _against(found: DrainPlan) -> RenderableType:
 def _frontier(found: DrainPlan) -> RenderableType:
     made = grid("makespan", "guest time lost", "goals", "runs", "frontier: nothing found is both shorter and gentler")
     made.columns[0].justify, made.columns[4].justify = "right", "left"
-    for plan in found.frontier:
+    beaten = all(plan.point != found.best.point for plan in found.frontier)
+    shown = sorted([*found.frontier, found.best], key=lambda one: one.makespan.value) if beaten else found.frontier
+    for plan in shown:
         kept = "kept" if plan.verdict.met else "broken"
         style = "bold" if plan.point == found.best.point else ""
         made.add_row(SECONDS.text(plan.makespan.value), SECONDS.text(plan.disruption.value), kept,
                      str(plan.verdict.runs), plan.name, style=style)  # fmt: skip
     made.columns[4].no_wrap = False
+    if beaten:
+        words = (
+            "bold: the best plan, beside the frontier; what beats it breaks goals, or changes more for next to nothing"
+        )
+        return Group(made, Text(words, style="dim"))
     return made
 
 
