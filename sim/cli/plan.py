@@ -150,11 +150,11 @@ def _write_drain(search: Any, answer: Any, target: Path, goal: str) -> list[Path
     best = (answer.best.makespan.value, answer.best.disruption.value)
     others = [one for one in answer.others if one not in answer.frontier and one.makespan.n]
     least = min(one.unmoved for one in answer.others)
-    beaten, fewer = (
-        [(one.makespan.value, one.disruption.value) for one in others if (one.unmoved > least) is left]
-        for left in (False, True)
-    )
-    figure = frontier_figure(front, beaten, fewer, best, f"{search.base.name}: plans of the drain")
+    kinds: dict[str, list[tuple[float, float]]] = {"beaten": [], "glanced": [], "fewer": []}
+    for one in others:
+        glanced = "glanced" if one.verdict.runs < answer.best.verdict.runs else "beaten"
+        kinds["fewer" if one.unmoved > least else glanced].append((one.makespan.value, one.disruption.value))
+    figure = frontier_figure(front, kinds, best, f"{search.base.name}: plans of the drain")
     return [*made[:1], target / "plans.csv", figure.save(target / "frontier.png")]
 
 

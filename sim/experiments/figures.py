@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -142,22 +143,31 @@ def differences_figure(compared: Compared, title: str) -> Figure:
         return made
 
 
+_SPOTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "beaten": ("beaten in both", {"marker": "o", "color": PALE}),
+    "glanced": ("seen in too few runs to say", {"marker": "o", "facecolors": "none", "edgecolors": PALE}),
+    "fewer": ("moves fewer servers", {"marker": "x", "color": PALE}),
+}
+"""How plans that are not on the frontier are drawn."""
+
+
 def frontier_figure(
     points: Sequence[tuple[float, float]],
-    beaten: Sequence[tuple[float, float]],
-    fewer: Sequence[tuple[float, float]],
+    others: Mapping[str, Sequence[tuple[float, float]]],
     best: tuple[float, float],
     title: str,
 ) -> Figure:
     """Plans by makespan (s) and disruption (s): those that nothing beats in both, and the rest; ``best`` has a ring.
 
-    ``fewer`` are plans that leave servers which others move. Under the frontier's steps no plan was found.
+    ``others`` are those that are ``beaten``, that were only ``glanced`` at in fewer runs than the frontier's, and that
+    leave servers which others move, ``fewer``. Under the frontier's steps there is no plan with as many runs.
     """
     with figure(4.2, title) as made:
         axes = made.subplots()
-        for spots, label, marker in ((beaten, "beaten in both", "o"), (fewer, "moves fewer servers", "x")):
-            if spots:
-                axes.scatter([x for x, _ in spots], [y for _, y in spots], s=14, color=PALE, label=label, marker=marker)
+        for kind, (label, look) in _SPOTS.items():
+            if others[kind]:
+                x, y = np.array(others[kind]).T
+                axes.scatter(x, y, s=14, label=label, **look)
         front = np.array(points).reshape(-1, 2)
         axes.plot(*front.T, color=_BLUE, marker="o", markersize=5, drawstyle="steps-post", label="frontier")
         if np.isfinite(best).all():
@@ -165,7 +175,7 @@ def frontier_figure(
                 *best, s=90, facecolors="none", edgecolors=BAD, linewidths=1.6, label="the best plan", zorder=4
             )
         seconds = Measure("time", "time_s", "mean")
-        every = np.array([*beaten, *fewer, *points])
+        every = np.array([*points, *(spot for spots in others.values() for spot in spots)])
         for axis, scale, values in zip(
             (axes.xaxis, axes.yaxis), (axes.set_xscale, axes.set_yscale), every.T, strict=True
         ):

@@ -15,6 +15,7 @@ import sim
 from sim.errors import Issue
 from sim.experiments.executors.inline import Inline
 from sim.experiments.experiment import Experiment
+from sim.experiments.figures import frontier_figure
 from sim.experiments.plans.drain import DrainSearch
 from sim.experiments.plans.found import Plan, frontier, thinned, write_scenario
 from sim.experiments.plans.goal import Goal, Verdict, judge, parse_goals
@@ -199,6 +200,19 @@ def test_the_best_plan_is_on_the_frontier_only_if_nothing_beats_it() -> None:
     assert [plan.name for plan in found] == ["cold", "s"]
     assert [plan.name for plan in frontier([slow, between, best], best)] == ["best", "b", "s"]
     assert [plan.name for plan in thinned([cold, best, between, slow], 2, best)] == ["cold", "best", "s"]
+
+
+def test_no_plan_with_as_many_runs_lies_under_the_frontier_in_the_figure() -> None:
+    points = [(40.0, 100.0), (900.0, 9.0)]
+    others = {"beaten": [(300.0, 130.0)], "glanced": [(35.0, 101.0)], "fewer": []}
+    axes = frontier_figure(points, others, (300.0, 130.0), "plans").axes[0]
+    (line,) = (one for one in axes.lines if one.get_label() == "frontier")
+    assert line.get_drawstyle() == "steps-post"
+    assert [tuple(one) for one in line.get_xydata()] == points
+    spots = {one.get_label(): one for one in axes.collections}
+    assert set(spots) == {"beaten in both", "seen in too few runs to say", "the best plan"}
+    assert spots["the best plan"].get_offsets().tolist() == [[300.0, 130.0]]
+    assert len(spots["seen in too few runs to say"].get_facecolors()) == 0, "hollow"
 
 
 # --- the search -------------------------------------------------------------------------------------------------------
