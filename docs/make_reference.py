@@ -161,7 +161,10 @@ def _attribute_notes(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
 
 def commands_page() -> str:
     """Every command with its arguments and options, as ``--help`` has them."""
-    codes = "Exit codes: 0 well; 2 bad input; 3 a law of the cloud is broken; 130 interrupted."
+    codes = (
+        "Exit codes: 0 well; 1 no plan keeps the goals; 2 bad input; 3 a law of the cloud is broken, or a run of many "
+        "failed; 130 interrupted."
+    )
     lines = [_MADE, "# Commands", "", codes, ""]
     root = typer.main.get_command(app)
     for path, command in _commands(root, ("novasim",)):

@@ -40,7 +40,7 @@ for _name in COMMANDS:
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 well, 2 bad input, 3 a law of the cloud broken, 130 interrupted."""
+    """Entry point. Exit codes: 0 well, 1 no plan keeps the goals, 2 bad input, 3 a run is broken, 130 interrupted."""
     try:
         app()
     except InputError as error:
