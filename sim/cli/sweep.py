@@ -213,6 +213,8 @@ def _show(
         words = "is reached" if finished.precise else "is NOT reached"
         few = experiment.until.too_few(finished.replications)
         why = f": {few} are the least for such a quantile" if few and not finished.precise else ""
+        known = experiment.until.standing(lambda name, column: runs.columns(column)[name], runs.variants)
+        why += f"; known is {known}" if known else ""
         screen.print(Text(f"{wanted} {words} after {counted(finished.replications, 'replications')}{why}",
                            style="green" if finished.precise else "yellow"))  # fmt: skip
     screen.print(*failures_screen(runs.failures()), sep="\n", end="\n" if finished.failed else "")

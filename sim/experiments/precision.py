@@ -34,13 +34,24 @@ class Wanted:
     relative: bool
     text: str
 
-    def met(self, values: Sequence[float] | Floats, confidence: float) -> bool:
-        """Whether these runs say it well enough. A bootstrap of a few runs never does: it is blind beyond them."""
+    def known(self, values: Sequence[float] | Floats, confidence: float) -> float:
+        """How well these runs say it, in terms of ``width``; a bootstrap of a few, blind beyond them, not at all."""
         found = self.measure.estimate(values, confidence)
         if not math.isfinite(found.low) or found.method.startswith("bootstrap"):
-            return False
-        allowed = abs(found.value) * self.width if self.relative else self.width
-        return found.half_width <= allowed
+            return math.inf
+        if not self.relative or found.half_width == 0.0:
+            return found.half_width
+        return found.half_width / abs(found.value) if found.value else math.inf
+
+    def met(self, values: Sequence[float] | Floats, confidence: float) -> bool:
+        """Whether these runs say it well enough."""
+        return self.known(values, confidence) <= self.width
+
+    def words(self, known: float) -> str:
+        """``± 0.3 %`` or ``± 1.20 s``; empty where nothing can be said."""
+        if not math.isfinite(known):
+            return ""
+        return f"± {100 * known:.2g} %" if self.relative else f"± {self.measure.text(known)}"
 
 
 class Until:
@@ -71,6 +82,20 @@ class Until:
     def too_few(self, runs: int) -> int:
         """The least number of runs that could do, where there are fewer; else 0."""
         return self._least if runs < self._least else 0
+
+    def standing(self, values: Callable[[str, str], Floats], variants: Sequence[str]) -> str:
+        """How well each part is known, of the variant that is known least: ``p95_makespan ± 3.1 %, failed ± 0.2``."""
+        worst = (
+            (
+                one,
+                max(
+                    (one.known(values(name, one.measure.column), self.confidence) for name in variants),
+                    default=math.inf,
+                ),
+            )
+            for one in self.wanted
+        )
+        return ", ".join(f"{one.measure.name} {words}" for one, known in worst if (words := one.words(known)))
 
     def met(self, values: Callable[[str, str], Floats], variants: Sequence[str]) -> bool:
         """Whether all is known well enough; ``values(variant, column)`` are the runs."""

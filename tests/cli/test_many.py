@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from scipy import stats
 from typer.testing import CliRunner
 
 import sim
@@ -58,6 +60,24 @@ def test_a_sweep_says_each_measure_with_its_interval_and_leaves_tables_and_figur
     )  # none of what is the same everywhere
     again = swept("--metric", "makespan")
     assert "(8 runs were on disk)" in again
+
+
+def test_a_sweep_says_how_well_it_knows_what_it_was_to_know() -> None:
+    """Of the variant that is known least; so that one can tell how many more runs it takes."""
+    text = " ".join(
+        swept("--metric", "makespan", "--until", "makespan ± 0.01 %, failed ± 1, p95_makespan ± 9 %").split()
+    )
+    said = re.search(
+        r"NOT reached after 4 replications: \d+ are the least for such a quantile; known is (.*?) s:", text
+    )
+    assert said is not None, text
+    known = re.fullmatch(r"makespan ± ([0-9.]+) %, failed ± 0", said[1])
+    assert known is not None, said[1]
+    table = pl.read_parquet("s/runs.parquet").partition_by("variant")
+    halves = [
+        stats.t.interval(0.95, 3, 0, stats.sem(part["makespan_s"]))[1] / part["makespan_s"].mean() for part in table
+    ]
+    assert float(known[1]) == pytest.approx(100 * max(halves), rel=0.06)
 
 
 def test_json_is_all_of_it_and_nothing_else() -> None:

@@ -328,6 +328,13 @@ def test_numbers_of_luck_depend_on_seed_and_scenario_alone() -> None:
     assert numbers(task) == numbers(task._replace(key="other", replication=3))
 
 
+def test_a_file_beside_the_user_does_not_pass_for_the_package(tmp_path: Path) -> None:
+    (tmp_path / "sim.py").write_text("raise SystemExit('this is not novasim')")
+    command = [sys.executable, "-P", *NOVASIM[1:], "sweep", str(SCENARIO), "-n", "2", "--out", "s"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 # --- code of the user's own -------------------------------------------------------------------------------------------
 
 OWN = """

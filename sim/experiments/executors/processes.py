@@ -14,6 +14,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 
 from sim.experiments.executors import Texts
 from sim.experiments.outcome import Outcome, Task, failure
@@ -30,10 +31,12 @@ class _Worker:
 
     def __init__(self) -> None:
         here, there = socket.socketpair()
-        command = [sys.executable, "-m", "sim.experiments.executors.worker", str(there.fileno())]
+        # -P: a file sim.py where novasim is started is not this package. A driver that looks there itself says so: "".
+        command = [sys.executable, "-P", "-m", "sim.experiments.executors.worker", str(there.fileno())]
         # Tables are not made here, and numpy has little to do: one thread each leaves the cores to the runs.
         settings = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        settings["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # measurements may come from anywhere
+        # Measurements may come from anywhere.
+        settings["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
         self.process = subprocess.Popen(
             command, pass_fds=[there.fileno()], stdin=subprocess.DEVNULL, env={**os.environ, **settings}
         )
