@@ -40,8 +40,8 @@ def short_names(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _parts(path: str) -> list[str]:
-    """``a.b[0].c`` → ``a``, ``.b``, ``[0]``, ``.c``; of what is quoted in brackets, too, the last word says most."""
-    plain = re.sub(r'\["([^"]*)"\]', r".\1", path)
+    """``a.b[0].c`` → ``a``, ``.b``, ``[0]``, ``.c``; of a quoted key or an option's name, too, the last word says most."""
+    plain = re.sub(r'\["([^"]*)"\]|(?<=\.options)\[([^\]]*)\]', r".\1\2", path)
     return re.findall(r"\[[^\]]*\]|\.?[^.\[\]]+", plain)
 
 

@@ -236,6 +236,8 @@ def test_paths_are_shortened_as_far_as_they_stay_different() -> None:
     paths = ["plan[0].drain.concurrency", "plan[1].drain.concurrency", "cloud.hosts[0].nic",
              'cloud.nova.options["libvirt.live_migration_bandwidth"]']  # fmt: skip
     assert list(short_names(paths).values()) == [*paths[:2], "nic", "live_migration_bandwidth"]
+    bare = ["cloud.nova.options[DEFAULT.max_concurrent_live_migrations]", "cloud.servers[web.example].flavor"]
+    assert list(short_names(bare).values()) == ["max_concurrent_live_migrations", "flavor"]
 
 
 def test_a_variant_is_named_by_its_values_wherever_they_stand() -> None:
