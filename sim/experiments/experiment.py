@@ -24,7 +24,9 @@ from sim.experiments.axes import Axis, axis_of
 from sim.experiments.design import GRID, Design, check_design, parse_design, points
 from sim.experiments.precision import MOST, Until, parse_until
 from sim.experiments.variants import Variant, short_names, unique, variant_of
-from sim.scenario.loader import load
+from sim.model.migration.own import migration_model
+from sim.model.scheduler.loading import filter_classes, weigher_classes
+from sim.scenario.loader import examine, load
 from sim.scenario.messages import issues_of
 from sim.scenario.spec import FileName, Scenario, Seconds, Spec, Whole
 from sim.scenario.tree import Node, path_text
@@ -119,11 +121,14 @@ def experiment(
 
 
 def _check_variants(made: Experiment) -> None:
-    """Read every variant; what is wrong with several is said once."""
+    """Read every variant, and look for classes of the user's own; what is wrong with several is said once."""
     issues: list[Issue] = []
     for variant in made.variants:
         try:
-            made.scenario(variant)
+            found = examine(made.source, (*made.sets, *variant.settings))
+            filter_classes(found.options)
+            weigher_classes(found.options)
+            migration_model(found.scenario.cloud.migration_model)
         except InputError as error:
             issues += error.issues
     if issues:

@@ -40,7 +40,7 @@ def short_names(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _parts(path: str) -> list[str]:
-    """``a.b[0].c`` → ``a``, ``.b``, ``[0]``, ``.c``; of a quoted key or an option's name, too, the last word says most."""
+    """``a.b[0].c`` → ``a``, ``.b``, ``[0]``, ``.c``; of a quoted key or an option's name the last word says most."""
     plain = re.sub(r'\["([^"]*)"\]|(?<=\.options)\[([^\]]*)\]', r".\1\2", path)
     return re.findall(r"\[[^\]]*\]|\.?[^.\[\]]+", plain)
 

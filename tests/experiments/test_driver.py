@@ -372,6 +372,16 @@ def test_another_text_of_an_own_class_is_another_run(tmp_path: Path, monkeypatch
     assert moved == [([2.0], 0), ([0.0], 0), ([2.0], 1)]
 
 
+def test_an_own_class_that_is_not_there_is_bad_input_and_not_so_many_failed_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.yaml").write_text(OWN % "{}")
+    axis = Axis("cloud.migration_model", ("qemu", "model.py:Mine"))
+    with pytest.raises(InputError, match=r"there is no file model.py"):
+        experiment("own.yaml", (axis,), replications=2)
+
+
 def test_another_trace_of_a_pattern_is_another_scenario(tmp_path: Path) -> None:
     text = OWN.replace('"web-{n:1-2}", flavor: m', '"web-{n:1-2}", flavor: m, cpu_trace: "t/{n}.txt"') % "{}"
     digests = []
