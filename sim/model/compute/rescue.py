@@ -52,7 +52,7 @@ class Rescue:
         if not (yield from order.arrive()):
             return
         if (yield from order.spend(self.cloud.timings.unrescue, "unrescue")):
-            order.boots()
+            self.cloud.compute.uptime.boots(server, ctx.request)
             order.finish(("unrescuing",), vm_state="active", task_state=None, power_state=states.RUNNING)
 
     def waits(self, server: Server) -> None:
