@@ -103,7 +103,7 @@ def test_a_cluster_that_goes_away_is_said_and_nothing_finished_is_lost(tmp_path:
     command = [sys.executable, "-c", "from sim.cli.main import main; main()", "sweep", MADE.source, "-n", "400",
                "--dask", cluster.address, "--out", "swept"]  # fmt: skip
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for _ in range(600):
+    for _ in range(3600):
         if len(list(tmp_path.glob("swept/runs/*.json"))) >= 5:
             break
         time.sleep(0.05)
