@@ -266,3 +266,23 @@ def test_one_host_is_one_host() -> None:
                      "servers": [{"name": "web", "flavor": "m", "host": "h1"}]},
            "plan": [{"drain": {"hosts": ["h1"]}}]}  # fmt: skip
     assert "h2 was chosen of 1 host that passed the filters (1 offered)" in sim.run(parse(two), seed=1).explain("web")
+
+
+def test_what_held_a_flow_while_no_link_was_full_is_said_too_and_no_fault_is_told_twice() -> None:
+    """Its memory fills the link for a moment, its disk is read slower than that; who stays in error has one fault."""
+    cloud = {"cloud": {"hosts": [{"name": "h{n:1-2}", "vcpus": 8, "memory": "32 GiB", "disk": "1 TiB",
+                                  "nic": "10 Gbit/s"}],
+                       "flavors": [{"name": "m", "vcpus": 2, "memory": "8 GiB", "disk": "20 GiB"},
+                                   {"name": "l", "vcpus": 2, "memory": "20 GiB", "disk": "20 GiB"}],
+                       "servers": [{"name": "web", "flavor": "m", "host": "h1"},
+                                   {"name": "a", "flavor": "l", "host": "h1"},
+                                   {"name": "b", "flavor": "l", "host": "h2"}],
+                       "storage": {"instances": "local"}},
+             "plan": [{"drain": {"hosts": ["h1"], "concurrency": 1}},
+                      {"at": "10 min", "fail": {"hosts": ["h1"], "kind": "crash"}},
+                      {"at": "15 min", "evacuate": {"hosts": ["h1"]}}]}  # fmt: skip
+    run = sim.run(parse(cloud), seed=1)
+    (rate,) = [line for line in run.explain("web").splitlines() if "live-migration flow" in line]
+    assert "; while no link was, its own limit held it" in rate
+    (person,) = [line for line in run.explain("a").splitlines() if line.startswith("It needs a person")]
+    assert person.count("No valid host was found") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import polars as pl
@@ -116,16 +117,23 @@ def _bandwidth(source: Records, row: dict[str, Any]) -> list[str]:
     return told
 
 
+_OWN = "its own limit held it (the migration stream, a bandwidth option, a disk)"
+_MOSTLY = 0.9
+"""Of the time of a flow: if a link was full for less of it, what held the flow in the rest is said too."""
+
+
 def _narrowest(source: Records, route: list[int], begin: float, end: float) -> str:
     if not route:
         return ": it did not leave its host"
     series = links.over_time(source).filter(pl.col("row").is_in(route) & (pl.col("t") <= end)).sort("row", "t")
     until = pl.col("t").shift(-1).over("row").fill_null(end)
     spell = (pl.min_horizontal(until, pl.lit(end)) - pl.max_horizontal("t", pl.lit(begin))).clip(lower_bound=0)
-    spells = series.with_columns(spell.alias("spell")).filter(pl.col("spell") > 0)
+    begun = pl.max_horizontal("t", pl.lit(begin)).alias("begun")
+    spells = series.with_columns(spell.alias("spell"), begun).filter(pl.col("spell") > 0)
     if spells.is_empty():
         return ""
-    full = pl.col("spell").filter(pl.col("rate") >= _FULL * pl.col("capacity"))
+    is_full = pl.col("rate") >= _FULL * pl.col("capacity")
+    full = pl.col("spell").filter(is_full)
     each = spells.group_by("link", maintain_order=True).agg(
         pl.col("capacity").min(),
         full.sum().alias("full"),
@@ -135,11 +143,23 @@ def _narrowest(source: Records, route: list[int], begin: float, end: float) -> s
     if worst["full"] > 0.01 * (end - begin):
         others = worst["flows"] - 1
         shared = f", shared with {_flows(others)} on average" if others >= 0.05 else ""
+        over = (pl.col("begun") + pl.col("spell")).alias("over")
+        some = _together(spells.filter(is_full).select("begun", over).sort("begun").rows())
+        rest = f"; while no link was, {_OWN}" if some < _MOSTLY * (end - begin) else ""
         return (
             f": link {worst['link']} ({units.format_rate(worst['capacity'])}) was full for "
-            f"{worst['full'] / (end - begin):.0%} of that time{shared}"
+            f"{worst['full'] / (end - begin):.0%} of that time{shared}{rest}"
         )
-    return ": no link on its way was full, so its own limit held it (the migration stream, a bandwidth option, a disk)"
+    return f": no link on its way was full, so {_OWN}"
+
+
+def _together(spells: list[tuple[float, float]]) -> float:
+    """How long any of these spells lasted; they are sorted by their beginnings and may overlap."""
+    total, reached = 0.0, -math.inf
+    for begin, end in spells:
+        total += max(end - max(begin, reached), 0.0)
+        reached = max(reached, end)
+    return total
 
 
 def _flows(others: float) -> str:

@@ -122,6 +122,8 @@ def _ended(life: dict[str, object]) -> list[str]:
     lines = [f"In the end it is {life['status']} {where}{busy}; {felt}{lost}."]
     if life["needs_human"]:
         reasons = [one.strip(" .") for one in str(life["needs_human"]).split("; ")]
+        reasons = list(dict.fromkeys(reasons))
+        reasons = [one for one in reasons if not any(one in other for other in reasons if other != one)]
         told = "; ".join(f"it {one}" if one.startswith("is ") else one for one in reasons)
         lines.append(f"It needs a person: {told}. To do: {advice('; '.join(reasons))}.")
     return lines
