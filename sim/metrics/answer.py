@@ -33,8 +33,7 @@ _MOST = 10
 """How many links the answer names."""
 _NAMED = 5
 """How many servers it names of each reason."""
-_NOT_MOVED = re.compile(r"(\d+) left$")
-"""An operator counts as left whoever did not move; the answer tells those that failed from those that are ``left``."""
+_LEFT = re.compile(r"(?<= moved), (\d+) left$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +225,15 @@ def _operations(records: Records) -> list[OperationAnswer]:
         made.append(
             OperationAnswer(
                 row["operation"], row["kind"], row["target"], row["t"], end["t"], end["outcome"],
-                _NOT_MOVED.sub(r"\1 not moved", end["detail"]), row["servers"],
+                _LEFT.sub(_not_moved, end["detail"]), row["servers"],
             )
         )  # fmt: skip
     return made
+
+
+def _not_moved(found: re.Match[str]) -> str:
+    """An operator counts as left whoever did not move; the answer tells those that failed from those ``left``."""
+    return f", {found[1]} not moved" if found[1] != "0" else ""
 
 
 def _fates(records: Records) -> pl.DataFrame:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
 from synthetic import log
 
+from sim.eventlog import records as r
 from sim.metrics.answer import answer
 from sim.metrics.source import Records
 from sim.metrics.summary import summary
@@ -70,3 +72,8 @@ def test_what_a_plan_says_of_its_servers_does_not_contradict_the_answer() -> Non
     assert whole.failed > 0
     assert whole.left == 0
     assert whole.operations[0].detail == "4 moved, 1 not moved"
+    over = msgspec.structs.replace(
+        next(one for one in log() if isinstance(one, r.Operation) and one.detail), detail="4 moved, 0 left"
+    )
+    all_moved = answer([over if isinstance(one, r.Operation) and one.detail else one for one in log()])
+    assert all_moved.operations[0].detail == "4 moved"
