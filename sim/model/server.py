@@ -34,7 +34,8 @@ class Server:
     __slots__ = (
         "actions", "az", "boot_from_volume", "consumer", "deleted", "extras", "fault", "flavor", "group", "guest",
         "held", "host", "image", "launched", "left_on", "locked_by", "migrations", "move_claim", "name", "old_flavor",
-        "old_vm_state", "power_state", "project", "task_state", "terminated", "unmade_on", "user", "uuid", "vm_state",
+        "old_vm_state", "power_state", "project", "spec_flavor", "task_state", "terminated", "unmade_on", "user",
+        "uuid", "vm_state",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +59,8 @@ class Server:
         """Its name as a consumer of placement, and in the records."""
         self.uuid = uuid
         self.flavor = flavor
+        self.spec_flavor = flavor
+        """The flavor that the scheduler finds hosts by: of a resize that broke off it stays the wanted one."""
         self.old_flavor: Flavor | None = None
         """The flavor before a resize that waits for confirm or revert."""
         self.guest = guest

@@ -65,6 +65,19 @@ _AGAIN: dict[str, list[Step]] = {
     "live-migrated": [asked("os-migrateLive"), _WAIT, asked("os-migrateLive"), _WAIT],
 }
 """What is done with a server whose row remembers the claim of another move."""
+_LATE = (
+    "os-stop",
+    "pause",
+    "suspend",
+    "reboot",
+    "rescue",
+    "shelve",
+    "createImage",
+    "delete",
+    "os-migrateLive",
+    "migrate",
+)
+"""What is asked of a host that has died, before anybody has noticed it."""
 
 
 def sequences() -> Iterator[tuple[str, Sequence]]:
@@ -86,6 +99,12 @@ def sequences() -> Iterator[tuple[str, Sequence]]:
             yield f"a claim left over: {call}, {word}", Sequence(STAGE, [*left, *live])
     for word, steps in _AGAIN.items():
         yield f"a claim left over: {word}", Sequence(STAGE, [*left, *steps])
+    dies: list[Step] = [asked("createImage") | {"hold": "snapshot"}, {"op": "dead", "host_of": SERVER, "crash": True}]
+    for kind in _LATE:
+        late = [dies[0], *(step | {"during": True} for step in (dies[1], _RESET, asked(kind))), _OPEN, _RESET]
+        end: list[Step] = [{"op": "back"}, asked("os-stop")]
+        yield f"heard late: {kind}", Sequence(STAGE, [*late, *end])
+        yield f"heard late: {kind}, by a host that it has left", Sequence(STAGE, [*late, asked("evacuate"), *end])
 
 
 def _of(kind: str, step: Step) -> Step:

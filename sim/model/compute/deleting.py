@@ -81,7 +81,7 @@ class Deleting:
         order = Order(self.cloud, ctx, server, "compute_soft_delete_instance")
         if not (yield from order.arrive()):
             return
-        if server.unmade:
+        if not order.has_guest:
             order.fail(InstanceNotFound(server.uuid))
             return
         if not (yield from order.spend(self.cloud.timings.delete, "soft_delete")):
@@ -98,7 +98,7 @@ class Deleting:
             return
         if not (yield from order.spend(self.cloud.timings.restore, "restore")):
             return
-        self.cloud.compute.uptime.boots(server, ctx.request)
+        order.boots()
         if order.finish(("restoring",), vm_state="active", task_state=None, power_state=states.RUNNING):
             self._soft_deleted.pop(server.name, None)
 

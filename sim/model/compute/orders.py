@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from simpy import Environment
 from simpy.events import Event
 
+from sim.model import states
 from sim.model.context import Context
 from sim.model.exceptions import InstanceNotFound, NovaException, UnexpectedTaskState
 from sim.model.host import UP
@@ -69,14 +70,13 @@ class Locks:
 class Order:
     """One order. ``event`` is its instance action event; None for work that Nova writes no event for."""
 
-    __slots__ = ("_event", "_lives_on", "_locked", "boot", "cloud", "ctx", "event", "host", "server")
+    __slots__ = ("_event", "_locked", "boot", "cloud", "ctx", "event", "host", "server")
 
     def __init__(
         self, cloud: Cloud, ctx: Context, server: Server, event: str | None, host: int | None = None
     ) -> None:  # fmt: skip
         """``host`` is whom the order goes to, where that is not the server's own host."""
         self.cloud, self.ctx, self.server, self.event = cloud, ctx, server, event
-        self._lives_on = server.host
         to = server.host if host is None else host
         assert to is not None
         self.host: int = to
@@ -87,19 +87,22 @@ class Order:
     # --- arriving -----------------------------------------------------------------------------------------------------
 
     def arrive(self) -> Generator[Event, Any, bool]:
-        """Wait until the host takes the order; its event begins. False if the server is not there any more."""
+        """Wait until the host takes the order; its event begins. False if the server was deleted meanwhile."""
         if not (yield from self.deliver()):
             return False
         self.begin()
         return True
 
     def deliver(self) -> Generator[Event, Any, bool]:
-        """Wait until the host takes the order. False if the server is not there any more."""
+        """Wait until the host takes the order. False if the server was deleted meanwhile.
+
+        The server may be on another host by then; that is for the host to find out.
+        """
         cloud, hosts, server = self.cloud, self.cloud.hosts, self.server
         while hosts.power[self.host] != UP:
             yield cloud.failures.when_back(self.host)
         self.boot = hosts.crashes[self.host]
-        return not server.deleted and server.host == self._lives_on
+        return not server.deleted
 
     def begin(self) -> None:
         """Its event begins."""
@@ -145,6 +148,23 @@ class Order:
         """Whether what runs on the host is still what took the order."""
         return self.cloud.hosts.crashes[self.host] == self.boot
 
+    @property
+    def has_guest(self) -> bool:
+        """Whether the host's hypervisor knows a guest of the server."""
+        server = self.server
+        return not server.unmade if server.host == self.host else self.host in server.left_on
+
+    def boots(self, since: float | None = None, cause: str = "") -> None:
+        """The guest was started, unless the server has another one elsewhere by now (see Uptime.boots)."""
+        if self.server.host == self.host:
+            self.cloud.compute.uptime.boots(self.server, self.ctx.request, since, cause)
+
+    def guest_off(self) -> None:
+        """The guest is off, on purpose, unless the server has another one elsewhere by now."""
+        if self.server.host == self.host:
+            self.cloud.compute.uptime.gone(self.server)
+            self.cloud.compute.uptime.is_now(self.server, states.SHUTDOWN)
+
     def _well(self) -> bool:
         """Whether the host is up and has been all the time: nearly always, so it is worth a quick look."""
         hosts = self.cloud.hosts
@@ -176,9 +196,10 @@ class Order:
         """The order is carried out: save, and the event ends well. False if the row could not be written, though the
         guest is what it was to be.
         """
-        if not self.save(expected, **changes):
-            if "power_state" in changes and self.server.host == self.host:
-                self.cloud.compute.uptime.untold(self.server, changes["power_state"])
+        saved = self.save(expected, **changes)
+        if "power_state" in changes and self.server.host == self.host:
+            self.cloud.compute.uptime.is_now(self.server, changes["power_state"])
+        if not saved:
             return False
         self.done()
         return True

@@ -38,7 +38,7 @@ class Power:
         try:
             if not (yield from order.lock()):
                 return
-            if server.unmade:
+            if not order.has_guest:
                 order.fail(InstanceNotFound(server.uuid))
                 return
             uptime, timings = self.cloud.compute.uptime, self.cloud.timings
@@ -46,7 +46,7 @@ class Power:
             if not (yield from order.spend_s(uptime.shutdown_s(server, timings.stop, "stop"), "stop")):
                 return
             if not uptime.lost(server):
-                uptime.gone(server)
+                order.guest_off()
             order.finish(expected, vm_state="stopped", task_state=None, power_state=states.SHUTDOWN)
         finally:
             order.unlock()
@@ -58,7 +58,7 @@ class Power:
             return
         if not (yield from order.spend(self.cloud.timings.start, "start")):
             return
-        self.cloud.compute.uptime.boots(server, ctx.request)
+        order.boots()
         order.finish(("powering-on",), vm_state="active", task_state=None, power_state=states.RUNNING)
 
     def reboot(self, ctx: Context, server: Server, kind: str) -> Steps:
@@ -83,7 +83,7 @@ class Power:
             return
         if not order.save((pending,), task_state=started):
             return
-        if kind == SOFT and server.unmade:  # a hard reboot makes the guest anew, a soft one asks it
+        if kind == SOFT and not order.has_guest:  # a hard reboot makes the guest anew, a soft one asks it
             self.cloud.db.save(server, order.ctx.request, vm_state="error")
             order.fail(InstanceNotFound(server.uuid))
             return
@@ -93,7 +93,7 @@ class Power:
         if server.deleted:
             order.done()
             return
-        uptime.boots(server, order.ctx.request, since, "reboot")
+        order.boots(since, "reboot")
         vm_state = "rescued" if server.vm_state == "rescued" else "active"
         self.cloud.db.save(server, order.ctx.request, vm_state=vm_state, task_state=None, power_state=states.RUNNING)
         order.done()
@@ -146,10 +146,10 @@ class Power:
         order = Order(self.cloud, ctx, server, f"compute_{name}_instance")
         if not (yield from order.arrive()):
             return
-        there = not server.unmade
+        there = order.has_guest
         if there and not (yield from order.spend(dist, name)):
             return
-        if there and (server.deleted or order.host == server.host or order.host in server.left_on):
+        if there and (server.deleted or order.has_guest):
             order.finish((task,), task_state=None, **after)
             return
         # The hypervisor has no such guest: it was not made, or has moved on meanwhile.

@@ -130,7 +130,7 @@ class _Rebuild:
         self._check_storage()
         power = cloud.compute.uptime.power(server)
         self._save("rebuilding", power_state=states.NOSTATE, task_state="rebuilding")
-        cloud.compute.uptime.untold(server, power)
+        cloud.compute.uptime.is_now(server, power)
         began = cloud.env.now
         duration = cloud.streams.draw(cloud.timings.rebuild, "rebuild", server.name) * cloud.hosts.slow[dest]
         self._save("rebuilding", task_state="rebuild_block_device_mapping")

@@ -32,7 +32,7 @@ class Rescue:
         order = Order(self.cloud, ctx, server, "compute_rescue_instance")
         if not (yield from order.arrive()):
             return
-        if server.unmade:
+        if not order.has_guest:
             missing = InstanceNotFound(server.uuid)
             self.cloud.db.save(server, ctx.request, vm_state="error")
             order.fail(InstanceNotRescuable(server.uuid, f"Driver Error: {missing.message}"))
@@ -40,7 +40,7 @@ class Rescue:
         uptime, timings = self.cloud.compute.uptime, self.cloud.timings
         if not (yield from order.spend_s(uptime.shutdown_s(server, timings.shutdown, "shutdown"), "shutdown")):
             return
-        uptime.gone(server)
+        order.guest_off()
         if (yield from order.spend(timings.rescue, "rescue")):
             order.finish(("rescuing",), vm_state="rescued", task_state=None, power_state=states.RUNNING)
             if server.vm_state == "rescued":
@@ -52,7 +52,7 @@ class Rescue:
         if not (yield from order.arrive()):
             return
         if (yield from order.spend(self.cloud.timings.unrescue, "unrescue")):
-            self.cloud.compute.uptime.boots(server, ctx.request)
+            order.boots()
             order.finish(("unrescuing",), vm_state="active", task_state=None, power_state=states.RUNNING)
 
     def waits(self, server: Server) -> None:

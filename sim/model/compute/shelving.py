@@ -54,14 +54,13 @@ class Shelving:
         """Off, a snapshot, shelved; with ``shelved_offload_time`` 0 the host is given back in the same event."""
         cloud, server = self.cloud, order.server
         uptime, timings = cloud.compute.uptime, cloud.timings
-        if server.unmade:
+        if not order.has_guest:
             raise InstanceNotFound(server.uuid)
         paused = server.power_state == states.PAUSED
         off_s = 0.0 if paused else uptime.shutdown_s(server, timings.shutdown, "shutdown")
         if not (yield from order.spend_s(off_s, "shutdown")):
             return
-        uptime.gone(server)
-        uptime.untold(server, states.SHUTDOWN)
+        order.guest_off()
         if not order.save(("shelving",), task_state="shelving_image_pending_upload"):
             return
         if not (yield from cloud.compute.snapshots.extract(order, timings.shelve, "shelve")):
@@ -97,13 +96,13 @@ class Shelving:
 
     def _offload(self, order: Order) -> Steps:
         cloud, server, request = self.cloud, order.server, order.ctx.request
-        if server.unmade:
+        if not order.has_guest:
             raise InstanceNotFound(server.uuid)
         uptime, timings = cloud.compute.uptime, cloud.timings
         off_s = uptime.shutdown_s(server, timings.shutdown, "shutdown")
         if off_s and not (yield from order.spend_s(off_s, "shutdown")):
             return
-        uptime.gone(server)
+        order.guest_off()
         if not (yield from order.spend(timings.shelve_offload, "shelve_offload")):
             return
         cloud.placement.release_all(server)
@@ -145,7 +144,7 @@ class Shelving:
             cloud.placement.release_all(server)
             order.fail(error)
             return
-        cloud.compute.uptime.boots(server, request)
+        order.boots()
         order.finish(("spawning",), vm_state="active", task_state=None, power_state=states.RUNNING)
 
     # --- the periodic task --------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ class Snapshots:
         """
         cloud, db, server, request = self.cloud, self.cloud.db, order.server, order.ctx.request
         db.save(server, request, power_state=cloud.compute.uptime.power(server))
-        if server.unmade or not self._goes_on(order, "image_snapshot", "image_pending_upload"):
+        if not order.has_guest or not self._goes_on(order, "image_snapshot", "image_pending_upload"):
             return
         if not (yield from self.extract(order, cloud.timings.snapshot, "snapshot")):
             return

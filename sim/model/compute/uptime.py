@@ -86,9 +86,12 @@ class Uptime:
             if server.power_state not in _OFF and self._loss(server) is None:
                 self._lost[server.name] = _Lost(host, cloud.env.now, cause)
 
-    def untold(self, server: Server, real: int) -> None:
-        """The server's row does not tell its guest's real power state."""
-        self._untold[server.name] = _Untold(server.host, server.power_state, real)
+    def is_now(self, server: Server, real: int) -> None:
+        """What the guest is, whatever the server's row says of it."""
+        if server.power_state == real:
+            self._untold.pop(server.name, None)
+        else:
+            self._untold[server.name] = _Untold(server.host, server.power_state, real)
 
     def stops(self, server: Server, cause: str) -> None:
         """A guest that runs is stopped for a while, and missed from this moment on because of ``cause``."""

@@ -80,7 +80,9 @@ class ColdMigration:
             raise InstanceNotFound(server.uuid)
         migration, holds = self._preallocate(move)
         try:
-            return (yield from choose())
+            dest = yield from choose()
+            server.spec_flavor = move.flavor
+            return dest
         except NovaException as error:
             cloud.db.save_migration(migration, "error")
             if holds:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sim.model.cloud import Cloud
 
 Steps = Generator[Event, Any, None]
-_POWER_NAMES = {number: name for name, number in states.POWER_STATES.items()}
+_POWER_NAMES = {number: name for name, number in states.POWER_STATES.items()} | {states.NOSTATE: "pending"}
 _RETRIED = (MigrationPreCheckError, InvalidHypervisorType, DestinationHypervisorTooOld)
 """What makes the conductor try the next destination."""
 

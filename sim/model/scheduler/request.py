@@ -36,7 +36,7 @@ class SchedulerRequest:
         attempt: int = 1,
     ) -> None:
         self.server = server
-        self.flavor = server.flavor if flavor is None else flavor
+        self.flavor = server.spec_flavor if flavor is None else flavor
         self.resources = server.needs(self.flavor) if resources is None else resources
         self.consumer: Consumer = server if consumer is None else consumer
         """Who will hold the resources."""

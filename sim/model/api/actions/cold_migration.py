@@ -91,6 +91,7 @@ def revert(asked: OnServer) -> Reply:
     cloud, server = asked.cloud, asked.server
     if server.old_flavor is not None:
         asked.quotas.check_resize(server.project, server.flavor, server.old_flavor)
+        server.spec_flavor = server.old_flavor
     cloud.db.save(server, asked.ctx.request, task_state="resize_reverting")
     cloud.db.save_migration(migration, "reverting")
     cloud.db.start_action(server, "revertResize", asked.ctx)
