@@ -229,3 +229,16 @@ def test_what_is_said_to_fit_is_evacuated_when_it_is_simulated() -> None:
         numbers = summary(execute(failure_scenario(scenario, hosts), 1))
         assert numbers["asked"] == 2 * len(hosts)
         assert (numbers["moved"] < numbers["asked"]) == bool(left)
+
+
+def test_what_lacks_is_said_in_words_for_people() -> None:
+    """Two classes whose places suffice one by one, and not together: 60 GiB are asked for, and 48 GiB are free."""
+    needs = np.array([[1, 20 * 1024, 0, 0], [1, 10 * 1024, 0, 0]], dtype=np.int64)
+    count = np.array([[2, 0, 0], [2, 0, 0]], dtype=np.int64)
+    free = np.array([[0, 9, 9], [0, 24 * 1024, 24 * 1024], [9, 9, 9], [0, 0, 0]], dtype=np.int64)
+    classes = tuple(Class(name, tuple(row.tolist()), None) for name, row in zip("lm", needs, strict=True))
+    room = Room(("a", "b", "c"), ("r", "r", "r"), np.ones(3, dtype=bool), free, free + 32 * 1024, classes, needs,
+                np.ones((2, 3), dtype=bool), count, {}, {}, (), 0)  # fmt: skip
+    answer = Packer(room).ask((0,))
+    assert not answer.fits
+    assert answer.why == "60 GiB of memory are needed, and 48 GiB are free"

@@ -19,11 +19,23 @@ import numpy as np
 
 from sim.experiments.extras import need
 from sim.experiments.plans.room import RESOURCES, Ints, Room
-from sim.units import counted
+from sim.units import GIB, MIB, counted, format_bytes
 
 EFFORT = 2.0
 """The solver's deterministic time for one question; about as many seconds."""
-_UNITS = {"VCPU": "vCPUs", "MEMORY_MB": "MB of memory", "DISK_GB": "GB of disk", "PCPU": "pinned CPUs"}
+_WORDS = {"VCPU": "vCPUs", "MEMORY_MB": "of memory", "DISK_GB": "of disk", "PCPU": "pinned CPUs"}
+_BYTES = {"MEMORY_MB": MIB, "DISK_GB": GIB}
+
+
+def _lacks(name: str, demand: int, supply: int) -> str:
+    """``4 TiB of memory are needed, and 3.9 TiB are free``; as Placement counts it where that would read alike."""
+    needed, free = f"{demand:,}", f"{supply:,}"
+    if name in _BYTES:
+        needed, free = format_bytes(demand * _BYTES[name]), format_bytes(supply * _BYTES[name])
+        if needed == free:
+            unit = "MiB" if name == "MEMORY_MB" else "GiB"
+            needed, free = f"{demand:,} {unit}", f"{supply:,} {unit}"
+    return f"{needed} {_WORDS[name]} are needed, and {free} are free"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +110,7 @@ class Packer:
             supply = room.free[:, able].sum(axis=1)
             for resource, name in enumerate(RESOURCES):
                 if demand[resource] > supply[resource]:
-                    return f"{demand[resource]:,} {_UNITS[name]} are needed, and {supply[resource]:,} are free"
+                    return _lacks(name, int(demand[resource]), int(supply[resource]))
         return ""
 
     def _together(self) -> list[list[int]]:
