@@ -24,6 +24,8 @@ from sim.plots.text import duration, measured
 
 _MOST = 1000
 _LINES = 400
+_SCENARIO = "scenario.yaml"
+_TEXT_B = 256 * units.KIB
 _A: tuple[str, Any] = ("#8a8a8a", (0, (5, 1.5)))
 _B: tuple[str, Any] = (style.STAGES["copying"], "-")
 
@@ -69,17 +71,32 @@ def _paired_words(made: Comparison) -> list[dict[str, str]]:
 
 
 def _changed(a: Records, b: Records) -> str:
-    """The difference of the two resolved scenarios, line by line; empty where there is none, or none is known."""
-    texts = []
-    for records in (a, b):
-        path = records.folder / "scenario.yaml" if records.folder else None
-        texts.append(path.read_text(encoding="utf-8").splitlines() if path is not None and path.is_file() else [])
-    if not all(texts):
+    """The differences of the resolved scenarios and of the texts that they name, line by line; empty without any."""
+    first, second = _texts(a), _texts(b)
+    if not (first and second):
         return ""
-    first, second = texts
-    lines = list(difflib.unified_diff(first, second, "A/scenario.yaml", "B/scenario.yaml", n=2, lineterm=""))
+    lines: list[str] = []
+    for name in sorted({*first, *second}, key=lambda name: (name != _SCENARIO, name)):
+        one, other = first.get(name, []), second.get(name, [])
+        lines += difflib.unified_diff(one, other, f"A/{name}", f"B/{name}", n=2, lineterm="")
     more = [f"… and {len(lines) - _LINES:,} more lines"] if len(lines) > _LINES else []
     return "\n".join([*lines[:_LINES], *more])
+
+
+def _texts(records: Records) -> dict[str, list[str]]:
+    """The scenario of a run and the files in its folder that are text and no long ones: name → lines."""
+    folder = records.folder
+    if folder is None or not (folder / _SCENARIO).is_file():
+        return {}
+    found = [folder / _SCENARIO]
+    found += [one for one in (folder / "files").rglob("*") if one.is_file() and one.stat().st_size <= _TEXT_B]
+    texts = {}
+    for path in found:
+        try:
+            texts[path.relative_to(folder).as_posix()] = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:  # a trace in Parquet
+            continue
+    return texts
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------

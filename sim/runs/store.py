@@ -1,8 +1,8 @@
 """Run folders: whole or absent.
 
 A folder is written under a temporary name beside its place and renamed when all of it is on disk, so that a killed run
-leaves nothing that could be read as a run. Holds ``manifest.json``, ``assumptions.json``, ``scenario.yaml`` (resolved)
-and ``records/``.
+leaves nothing that could be read as a run. Holds ``manifest.json``, ``assumptions.json``, ``scenario.yaml`` (resolved),
+``files/`` (those that it names) and ``records/``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def save(result: Result, folder: str | Path) -> Path:
     temporary.mkdir()
     try:
         write_records(result.records(), temporary / "records")
-        (temporary / "scenario.yaml").write_text(dump(result.scenario), encoding="utf-8")
+        (temporary / "scenario.yaml").write_text(dump(result.scenario, temporary), encoding="utf-8")
         taken = json.dumps(assumptions(result.scenario), indent=2, ensure_ascii=False)
         (temporary / ASSUMPTIONS).write_text(taken + "\n", encoding="utf-8")
         text = json.dumps(result.manifest, indent=2, sort_keys=False)

@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sim.errors import Issue
 from sim.scenario.patterns import closest
 from sim.scenario.tree import Key, Node, PathKeys, shown
 from sim.scenario.yaml_text import parse_yaml, read_text
+from sim.units import MIB
 
 FILE_FIELDS: tuple[PathKeys, ...] = (
     ("cloud", "nova", "conf"),
@@ -23,6 +25,7 @@ FILE_FIELDS: tuple[PathKeys, ...] = (
 )
 """Where a scenario holds names of files; ``*`` is every entry of a list."""
 _TIMINGS: PathKeys = ("cloud", "timings")
+_MOST_B = 64 * MIB
 _PLACE = re.compile(r"\{[^}]*\}")
 _OWN_CODE = re.compile(r"""[^\s,='"\[\]]+\.py(?=:\w)""")
 """The file of ``path/to/file.py:Class``, among whatever else an option says."""
@@ -99,10 +102,40 @@ def contents(name: str) -> str:
     """Stands for what is in a file, or in all files of a pattern; the name itself where there is none."""
     if Path(name).is_file():
         return _sha256(Path(name))
-    start = len(str(Path(name.partition("{")[0] + "x").parent))
-    found = sorted(glob.glob(_PLACE.sub("*", glob.escape(name)))) if "{" in name else []
-    lines = "".join(f"{one[start:]} {_sha256(Path(one))}\n" for one in found if Path(one).is_file())
+    base = _base(name)
+    lines = "".join(f"/{one.relative_to(base)} {_sha256(one)}\n" for one in _files(name))
     return hashlib.sha256(lines.encode()).hexdigest() if lines else name
+
+
+def _base(name: str) -> Path:
+    """The folder above all that differs between the files of a pattern."""
+    return Path(name.partition("{")[0] + "x").parent
+
+
+def _files(name: str) -> list[Path]:
+    """The file of that name, or all files of a pattern."""
+    found = sorted(glob.glob(_PLACE.sub("*", glob.escape(name)))) if "{" in name else [name]
+    return [Path(one) for one in found if Path(one).is_file()]
+
+
+def take_along(tree: Node, folder: Path) -> None:
+    """Copy the files that a scenario names into ``folder``, and name the copies, so that it can be moved, and kept.
+
+    Files of more than 64 MiB stay where they are.
+    """
+    taken: dict[str, str] = {}
+    for field in FILE_FIELDS:
+        for node in nodes_at(tree, field):
+            name = str(node.value)
+            files = _files(name)
+            if name not in taken and files and sum(one.stat().st_size for one in files) <= _MOST_B:
+                place = Path("files") / str(len(taken) + 1)
+                for one in files:
+                    target = folder / place / one.relative_to(_base(name))
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(one, target)
+                taken[name] = str(place / Path(name).relative_to(_base(name)))
+            node.value = taken.get(name, name)
 
 
 def own_code(tree: Node) -> dict[str, str]:

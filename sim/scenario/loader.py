@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sim.errors import InputError, Issue
 from sim.scenario.checks import check
 from sim.scenario.edits import apply_set
-from sim.scenario.files import FILE_FIELDS, contents, nodes_at, own_code, resolve_files
+from sim.scenario.files import FILE_FIELDS, contents, nodes_at, own_code, resolve_files, take_along
 from sim.scenario.messages import Fault, faults_of
 from sim.scenario.nova_conf import NovaOptions
 from sim.scenario.spec import Scenario
@@ -210,9 +210,16 @@ def to_plain(scenario: Scenario) -> dict[str, Any]:
     return {"name": scenario.name, **{key: value for key, value in data.items() if key != "name"}}
 
 
-def dump(scenario: Scenario) -> str:
-    """YAML that loads back to an equal scenario. Names of files are absolute; everything extended is written out."""
-    return to_yaml(to_plain(scenario))
+def dump(scenario: Scenario, folder: Path | None = None) -> str:
+    """YAML that loads back to an equal scenario; everything extended is written out.
+
+    Names of files are absolute. With the ``folder`` in which the text is to lie they are copied into it.
+    """
+    if folder is None:
+        return to_yaml(to_plain(scenario))
+    tree = from_plain(to_plain(scenario))
+    take_along(tree, folder)
+    return to_yaml(tree.plain())
 
 
 def digest(scenario: Scenario) -> str:

@@ -21,6 +21,7 @@ from sim.metrics.columns import Column, Table
 from sim.metrics.compare import Measured, compare, paired
 from sim.metrics.source import Records
 from sim.metrics.summary import summary
+from sim.plots.compare import comparison
 from sim.plots.html import html_table
 from sim.plots.text import measured
 
@@ -164,3 +165,17 @@ def test_a_column_has_one_number_of_decimals_that_keeps_what_tells(
     of = Table("x", "X", "", "", (Column("x", pl.Float64(), "s", ""),), lambda *_: pl.DataFrame())
     made = html_table(of, pl.DataFrame({"x": values}))
     assert [row[0].text for row in made.rows] == texts
+
+
+def test_what_was_changed_in_a_nova_conf_is_shown(tmp_path: Path) -> None:
+    """The scenarios are alike word for word: they name the same file."""
+    folders = []
+    for limit in (1, 2):
+        (tmp_path / "nova.conf").write_text(f"[DEFAULT]\nmax_concurrent_live_migrations = {limit}\n")
+        made = sim.run(
+            sim.load(ROOT / "scenarios" / "never_converges.yaml", [f"cloud.nova.conf={tmp_path}/nova.conf"]), seed=1
+        )
+        folders.append(made.save(tmp_path / f"run-{limit}"))
+    page = comparison(*folders)
+    assert "-max_concurrent_live_migrations = 1" in page
+    assert "+max_concurrent_live_migrations = 2" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,3 +83,32 @@ def test_a_folder_that_is_no_run_is_not_overwritten(tmp_path: Path) -> None:
         save(execute(sim.load(SCENARIO), 3), tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "three years"
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_folder_can_be_moved_and_outlives_the_files_that_its_scenario_named(tmp_path: Path) -> None:
+    """nova.conf and the traces of a pattern lie in it; without them the same command would make another run."""
+    home = tmp_path / "home"
+    (home / "traces").mkdir(parents=True)
+    (home / "nova.conf").write_text("[DEFAULT]\nmax_concurrent_live_migrations = 2\n")
+    for name, load in (("web-1", 5), ("web-2", 90), ("other", 1)):
+        (home / "traces" / f"{name}.txt").write_text(f"{load}\n" * 20)
+    (home / "s.yaml").write_text("""
+name: s
+cloud:
+  hosts: [{name: "h{n:1-2}", vcpus: 8, memory: 32 GiB, disk: 1 TiB}]
+  flavors: [{name: f, vcpus: 1, memory: 4 GiB, disk: 1 GiB}]
+  servers: [{name: "web-{n:1-2}", flavor: f, host: h1, cpu_trace: "traces/web-{n}.txt", activity: database}]
+  storage: {instances: shared}
+  nova: {conf: nova.conf}
+plan: [{drain: {hosts: [h1], concurrency: 2}}]
+""")
+    made = sim.run(home / "s.yaml", seed=1)
+    folder = made.save(tmp_path / "kept")
+    shutil.rmtree(home)
+    moved = folder.rename(tmp_path / "moved")
+    assert sorted(path.name for path in moved.glob("files/**/*") if path.is_file()) == [
+        "nova.conf", "web-1.txt", "web-2.txt"
+    ]  # fmt: skip
+    again = sim.run(moved / "scenario.yaml", seed=1)
+    assert again.manifest == made.manifest
+    assert str(tmp_path) not in (moved / "scenario.yaml").read_text()
