@@ -19,6 +19,7 @@ from sim.metrics.source import Records, Source, as_records
 from sim.metrics.tables import TABLES, table
 from sim.metrics.words import grouped
 from sim.plots.html import Cell, Head, HtmlTable, Picture, html_table, picture, render
+from sim.scenario.files import own_names
 
 _MOST = 1000
 """Rows of a table that stand in the page; the ones that matter most, in their order."""
@@ -71,8 +72,8 @@ def report(
         tiles=list(_tiles(told)), spreads=_spreads(told), humans=_humans(told), stories=_stories(records, told),
         run_name=folder.name if folder else "RUN", figures=list(_figures(records, told)), tables=list(_tables(records)),
         assumed=assumed, manifest=_manifest(manifest), commands=_commands(told) if scenario else "",
-        digest=manifest.get("log_digest", ""), scenario_text=_head(scenario), records=manifest.get("records", 0),
-        version=manifest.get("versions", {}).get("novasim", ""),
+        digest=manifest.get("log_digest", ""), scenario_text=_head(scenario), own=own_names(scenario),
+        records=manifest.get("records", 0), version=manifest.get("versions", {}).get("novasim", ""),
     )  # fmt: skip
 
 

@@ -144,8 +144,13 @@ def own_code(tree: Node) -> dict[str, str]:
     for node in nodes_at(tree, ("cloud", "nova", "conf")):
         path = Path(str(node.value))
         texts += [path.read_text(encoding="utf-8", errors="replace")] if path.is_file() else []
-    names = {name for text in texts for name in _OWN_CODE.findall(text)}
-    return {name: _sha256(Path(name)) for name in sorted(names) if Path(name).is_file()}
+    names = sorted({name for text in texts for name in own_names(text)})
+    return {name: _sha256(Path(name)) for name in names if Path(name).is_file()}
+
+
+def own_names(text: str) -> list[str]:
+    """The files of ``path/to/file.py:Class`` in a text, each once."""
+    return sorted(set(_OWN_CODE.findall(text)))
 
 
 def _sha256(path: Path) -> str:

@@ -196,6 +196,12 @@ def test_a_report_of_a_run_names_its_assumptions(tmp_path: Path) -> None:
     assert str(ROOT) not in (folder / "assumptions.json").read_text(encoding="utf-8")
 
 
+def test_a_report_says_where_to_start_novasim_when_classes_are_the_users_own() -> None:
+    text = report(log(), scenario="cloud: {migration_model: 'models/mine.py:Mine'}")
+    assert "with the same version of novasim, started where models/mine.py lies unchanged." in text
+    assert "with the same version of novasim.</p>" in report(log(), scenario="cloud: {migration_model: qemu}")
+
+
 def test_servers_that_moved_are_drawn_too_where_more_failed_than_there_is_room_for() -> None:
     """Of 60 that are refused and 40 that move, 48 are drawn: half of them move."""
     cloud = {
