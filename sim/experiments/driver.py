@@ -89,7 +89,7 @@ class Driver:
             self._wave(replications, look)
             replications = look
             precise = experiment.until is None or experiment.until.met(self._column, list(self._variants))
-            if precise:
+            if precise or self._hopeless():
                 break
         self.store.describe({**self.description(), "made": replications, "precise": precise})
         self.store.tabulate(self.outcomes(replications), self._columns(replications))
@@ -191,6 +191,13 @@ class Driver:
     def _column(self, variant: str, column: str) -> Floats:
         # Sorted, because a sum must not depend on which run came back first.
         return np.sort(np.array(self._values.get((variant, column), array("d"))))
+
+    def _hopeless(self) -> bool:
+        """Whether no run of some variant has measured what is to be known: as many more would not either."""
+        until = self.experiment.until
+        return until is not None and any(
+            not np.isfinite(self._column(name, column)).any() for name in self._variants for column in until.columns
+        )
 
     def _columns(self, replications: int) -> list[str]:
         found = next((one for one in self.outcomes(replications) if not one.failed), None)
