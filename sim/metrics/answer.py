@@ -266,12 +266,10 @@ def _fates(records: Records) -> pl.DataFrame:
 
 
 def _refused(records: Records) -> pl.DataFrame:
-    """Server and why, of every refused request that was not about a move."""
-    rows = table(records, "requests").filter(
-        (pl.col("outcome") == "refused") & ~pl.col("action").is_in(MOVES) & pl.col("server").is_not_null()
-    )
+    """Server (empty: the request named none, as for a create) and why, of every refused request not about a move."""
+    rows = table(records, "requests").filter((pl.col("outcome") == "refused") & ~pl.col("action").is_in(MOVES))
     why = pl.format("{}: {}", "action", pl.coalesce("reason", pl.format("answer {}", "code")))
-    return rows.select("server", why.alias("why"))
+    return rows.select(pl.col("server").fill_null(""), why.alias("why"))
 
 
 def _sent(records: Records) -> float:
@@ -313,7 +311,10 @@ def flavors_by_use(records: Records) -> list[str]:
 def _of_fate(fates: pl.DataFrame, names: list[str], ids: dict[str, str]) -> list[Reason]:
     """Reasons of servers of one fate, those about most servers first."""
     told = [(server, with_names(why, ids)) for server, why in fates.select("server", "why").drop_nulls().iter_rows()]
-    return [Reason(why, len(servers), tuple(servers[:_NAMED])) for why, servers in grouped(told, names)]
+    return [
+        Reason(why, len(servers), tuple(server for server in servers[:_NAMED] if server))
+        for why, servers in grouped(told, names)
+    ]
 
 
 def _humans(records: Records, ids: dict[str, str]) -> list[HumanAnswer]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pytest
+from synthetic import log
 
 import sim
 from sim.metrics.answer import Answer, answer
 from sim.metrics.servers import needs
 from sim.metrics.source import as_records
 from sim.metrics.words import grouped
+from sim.plots.report import report
 
 MOVE = {"server": "vm", "body": {"os-migrateLive": {"host": "h2", "block_migration": "auto"}}, "microversion": "2.90"}
 FORCE = {"server": "vm", "migration": "last", "body": {"force_complete": None}, "microversion": "2.90"}
@@ -66,6 +69,29 @@ def test_a_request_that_was_refused_is_told() -> None:
     assert told.moved == 1
     assert [(one.count, one.servers) for one in told.refused_reasons] == [(1, ("vm",))]
     assert told.refused_reasons[0].reason.startswith("force_complete: ")
+
+
+def test_servers_that_nobody_was_let_create_are_told() -> None:
+    """A workload beyond Nova's own quota of ten instances: without a word the cloud would seem to have taken all."""
+    scenario = sim.Scenario.model_validate({
+        "cloud": {
+            "hosts": [{"name": "h1", "vcpus": 64, "memory": "256 GiB", "disk": "4 TiB"}],
+            "flavors": [{"name": "f", "vcpus": 1, "memory": "1 GiB", "disk": "1 GiB"}],
+            "images": [{"name": "linux", "size": "1 GiB"}],
+        },
+        "workload": [{"name": "users", "every": "1 min", "lifetime": "1 day", "image": "linux"}],
+        "run": {"duration": "20 min"},
+    })  # fmt: skip
+    run = sim.run(scenario, seed=1)
+    made = run.table("requests").filter(pl.col("action") == "create")
+    refused = made.filter(pl.col("code") == 403).height
+    assert made.filter(pl.col("code") == 202).height == 10
+    assert refused >= 8
+    told = run.answer()
+    assert [(one.count, one.servers) for one in told.refused_reasons] == [(refused, ())]
+    assert told.refused_reasons[0].reason.startswith("create: Quota exceeded for instances")
+    assert "What else the API refused" in report(run)
+    assert "Quota exceeded" not in report(log())
 
 
 @pytest.mark.parametrize(("resumes", "kinds"), [(False, ["not-started", "not-started"]), (True, [])])
