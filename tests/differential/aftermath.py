@@ -66,18 +66,15 @@ _AGAIN: dict[str, list[Step]] = {
 }
 """What is done with a server whose row remembers the claim of another move."""
 _LATE = (
-    "os-stop",
-    "pause",
-    "suspend",
-    "reboot",
-    "rescue",
-    "shelve",
-    "createImage",
-    "delete",
-    "os-migrateLive",
-    "migrate",
-)
+    "os-stop", "pause", "suspend", "reboot", "rescue", "shelve", "createImage", "delete", "os-migrateLive", "migrate",
+)  # fmt: skip
 """What is asked of a host that has died, before anybody has noticed it."""
+_UNHEARD: dict[str, list[Step]] = {kind: [] for kind in _LATE} | {
+    "resize": [], "evacuate": [], "os-start": [asked("os-stop")], "resume": [asked("suspend")],
+    "unpause": [asked("pause")], "unrescue": [asked("rescue")], "shelveOffload": [asked("shelve")],
+    "unshelve": [asked("shelve")], "confirmResize": [asked("migrate")], "revertResize": [asked("migrate")],
+}  # fmt: skip
+"""What is asked of a host that is silent, and what comes before."""
 
 
 def sequences() -> Iterator[tuple[str, Sequence]]:
@@ -88,7 +85,7 @@ def sequences() -> Iterator[tuple[str, Sequence]]:
                 begun = [*_BEFORE.get(kind, ()), asked(kind) | {"hold": call}, _of(kind, _RESET) | {"during": True}]
                 then = [_of(kind, step) for step in steps]
                 yield f"reset in {kind}: {call}, {word} afterwards", Sequence(STAGE, [*begun, _OPEN, *then])
-                if word in _AT_ONCE and (call, word) != ("destroy", "snapshot"):  # whose guest runs until it is gone
+                if word in _AT_ONCE:
                     first = then[0] | {"during": True}
                     yield f"reset in {kind}: {call}, {word} at once", Sequence(STAGE, [*begun, first, _OPEN, *then[1:]])
     left = [asked("migrate"), _RESET]
@@ -99,12 +96,24 @@ def sequences() -> Iterator[tuple[str, Sequence]]:
             yield f"a claim left over: {call}, {word}", Sequence(STAGE, [*left, *live])
     for word, steps in _AGAIN.items():
         yield f"a claim left over: {word}", Sequence(STAGE, [*left, *steps])
+    yield from _late()
+
+
+def _late() -> Iterator[tuple[str, Sequence]]:
+    """Orders that their host hears when it is back."""
+    end: list[Step] = [{"op": "back"}, asked("os-stop")]
     dies: list[Step] = [asked("createImage") | {"hold": "snapshot"}, {"op": "dead", "host_of": SERVER, "crash": True}]
     for kind in _LATE:
         late = [dies[0], *(step | {"during": True} for step in (dies[1], _RESET, asked(kind))), _OPEN, _RESET]
-        end: list[Step] = [{"op": "back"}, asked("os-stop")]
         yield f"heard late: {kind}", Sequence(STAGE, [*late, *end])
         yield f"heard late: {kind}, by a host that it has left", Sequence(STAGE, [*late, asked("evacuate"), *end])
+    gone = asked("delete") | {"body": {"forceDelete": None}}
+    del gone["method"]
+    for kind, before in _UNHEARD.items():
+        for crash, word in ((True, "crashed"), (False, "silent")):
+            late = [*before, {"op": "dead", "host_of": SERVER, "crash": crash}, asked(kind)]
+            yield f"unheard: {kind} on a {word} host", Sequence(STAGE, [*late, *end])
+            yield f"unheard: {kind} on a {word} host, deleted", Sequence(STAGE, [*late, gone, *end])
 
 
 def _of(kind: str, step: Step) -> Step:

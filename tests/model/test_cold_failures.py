@@ -233,9 +233,9 @@ def test_a_copy_to_a_host_that_is_dead_already_does_not_begin() -> None:
 
 
 def test_a_source_that_finds_its_destination_dead_leaves_the_guest_alone() -> None:
-    """The source hangs while the destination dies, and sees it when it goes on."""
+    """The source is cut off while the destination dies, and sees it when it is heard again."""
     prepared = stage_begins("shutdown", None)
-    plan = fail("h1", prepared - 0.3, "hang", "40 s") + fail("h2", prepared + 1)
+    plan = fail("h1", prepared - 0.3, "network", "40 s") + fail("h2", prepared + 1)
     session = life(None, plan)
     session.run_for("1 h")
     server = session.server("vm1")

@@ -38,8 +38,8 @@ class Deleting:
             self._destroy(server, ctx.request)
             return
         order = Order(self.cloud, ctx, server, "compute_terminate_instance")
-        if not (yield from order.arrive()):
-            return
+        yield from order.deliver()
+        order.begin()
         try:
             if (yield from order.lock()):
                 yield from self._terminate(order)
@@ -51,12 +51,12 @@ class Deleting:
 
     def _terminate(self, order: Order) -> Steps:
         server = order.server
-        if server.deleted:
-            order.done()  # an earlier delete had the lock: the server has disappeared, and Nova is content
-        elif (yield from order.spend(self.cloud.timings.delete, "delete")) and not server.deleted:
+        if not server.deleted and not (yield from order.spend(self.cloud.timings.delete, "delete")):
+            return
+        if not server.deleted:
             self._destroy(server, order.ctx.request)
             self.cloud.compute.live_migration.guest_gone(server)
-            order.done()
+        order.done()  # even if somebody else has deleted the server meanwhile: Nova is content that it has disappeared
 
     def _destroy(self, server: Server, request: str) -> None:
         """The row is gone, and with it what the server held and its place in its group."""

@@ -272,12 +272,14 @@ class LiveWork:
         cloud.db.save_migration(self.migration, status)
 
     def give_back(self) -> None:
-        """The server holds what it held before; the destination's share is free again."""
+        """The server holds what it held before, and the destination's share is free again.
+
+        A migration that holds nothing, since another one under way holds it all, gives nothing back either.
+        """
         placement, server = self.cloud.placement, self.server
-        if self.dest in server.held:
-            placement.release(server, self.dest)
         if server.deleted:
             placement.release_all(self.migration)
+            placement.release_all(server)
         else:
             placement.hand_over(self.migration, server)
 

@@ -87,11 +87,15 @@ class Order:
     # --- arriving -----------------------------------------------------------------------------------------------------
 
     def arrive(self) -> Generator[Event, Any, bool]:
-        """Wait until the host takes the order; its event begins. False if the server was deleted meanwhile."""
-        if not (yield from self.deliver()):
-            return False
+        """Wait until the host takes the order; its event begins, and fails if the server was deleted meanwhile.
+
+        False if it did.
+        """
+        there = yield from self.deliver()
         self.begin()
-        return True
+        if not there:
+            self.fail(InstanceNotFound(self.server.uuid))
+        return there
 
     def deliver(self) -> Generator[Event, Any, bool]:
         """Wait until the host takes the order. False if the server was deleted meanwhile.
@@ -99,8 +103,12 @@ class Order:
         The server may be on another host by then; that is for the host to find out.
         """
         cloud, hosts, server = self.cloud, self.cloud.hosts, self.server
-        while hosts.power[self.host] != UP:
-            yield cloud.failures.when_back(self.host)
+        if hosts.power[self.host] != UP:
+            unheard = cloud.compute.restart.unheard
+            unheard.add(server.name)
+            while hosts.power[self.host] != UP:
+                yield cloud.failures.when_back(self.host)
+            unheard.discard(server.name)
         self.boot = hosts.crashes[self.host]
         return not server.deleted
 

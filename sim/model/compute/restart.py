@@ -1,7 +1,8 @@
 """What nova-compute does with each server of its host when it starts again: ``init_host``, then ``_sync_power_states``.
 
 All that ran on the host may be gone, and with it every operation that was under way there: the servers stand as those
-operations left them. If the service was only silent, what was under way goes on, and there is little to do.
+operations left them. If the service was only silent, what was under way goes on, and there is little to do. Orders that
+wait in the queue are heard afterwards.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Restart:
             self._sync_s = -1.0
         self._known: dict[int, int] = {}
         """Host → its boot that nova-compute has seen the start of."""
+        self.unheard: set[str] = set()
+        """Servers whose orders wait for a host that does not listen."""
 
     def host_returned(self, host: int, evacuated: Collection[Server] = ()) -> None:
         """nova-compute starts again on the host. Servers that were ``evacuated`` are no business of its any more."""
@@ -51,7 +54,8 @@ class Restart:
         self._known[host] = boot
         there = list(cloud.db.on_host.get(host, {}).values())
         for server in there:
-            if server not in evacuated and (crashed or server.name not in cloud.processes):
+            idle = server.name not in cloud.processes or server.name in self.unheard
+            if server not in evacuated and (crashed or idle):
                 self._init(server, crashed)
         if crashed:
             self._interrupted_builds(host)
@@ -83,19 +87,22 @@ class Restart:
     def _again(self, server: Server) -> Steps | None:
         """The work that is taken up again, if there is any."""
         compute, ctx, task = self.cloud.compute, periodic_context(server), server.task_state
+        power, steps = compute.uptime.power(server), None
         if task == "deleting":
-            return compute.deleting.again(server)
-        if task in SOFT_TASKS or task in HARD_TASKS:
-            return self._reboot(server)
-        if task in _HARMLESS and not compute.uptime.off(server):
+            steps = compute.deleting.again(server)
+        elif task in SOFT_TASKS or task in HARD_TASKS:
+            steps = self._reboot(server)
+        elif task in _HARMLESS and power == states.RUNNING:
             self.cloud.db.save(server, None, vm_state="active", task_state=None)
+        elif task == "unpausing" and power == states.PAUSED:
+            steps = compute.power.unpause(ctx, server)
         elif task == "resize_migrating":
-            return compute.resize.roll_back(server)
+            steps = compute.resize.roll_back(server)
         elif task == "powering-off":
-            return compute.power.stop(ctx, server)
+            steps = compute.power.stop(ctx, server)
         elif task == "powering-on":
-            return compute.power.start(ctx, server)
-        return None
+            steps = compute.power.start(ctx, server)
+        return steps
 
     def _reboot(self, server: Server) -> Steps | None:
         """``_retry_reboot``: with the guest gone it is a hard one, whatever it began as."""

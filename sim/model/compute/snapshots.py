@@ -32,7 +32,10 @@ class Snapshots:
     def snapshot(self, ctx: Context, server: Server) -> Steps:
         """``snapshot_instance``: its event is over as soon as the work has begun; the guest runs on."""
         order = Order(self.cloud, ctx, server, "compute_snapshot_instance")
-        if not (yield from order.arrive()):
+        there = yield from order.deliver()
+        order.begin()
+        if not there:
+            order.done()  # of a server that is gone there is nothing to take, and Nova is content
             return
         if not order.finish(("image_snapshot_pending",), task_state="image_snapshot"):
             return
