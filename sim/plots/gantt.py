@@ -60,7 +60,8 @@ def gantt_hosts(
         pl.col("dest").alias("host"), pl.lit(None, dtype=pl.String).alias("queue"), pl.col("t").alias("began_s"),
         pl.col("ended_s").fill_null(records.end_s), pl.lit("done").alias("outcome"),
     )  # fmt: skip
-    bars = pl.concat([work, received]).rename({"host": "row"}).collect()
+    # A join has no order of its own, and where bars overlap the last one drawn is seen.
+    bars = pl.concat([work, received]).rename({"host": "row"}).sort("began_s", "seq", "row", "stage").collect()
     known = records.frame(r.HostsPresent)["host"].to_list()
     bars = bars.filter(pl.col("row").is_in(known))  # what comes from outside the cloud is no host's
     own = pl.when(pl.col("stage") == _RECEIVES).then(0.0).otherwise(pl.col("ended_s") - pl.col("began_s"))

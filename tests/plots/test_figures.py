@@ -197,6 +197,12 @@ def test_a_page_of_a_long_run_has_the_time_of_its_servers() -> None:
     assert told[0].get_xlim() == told[1].get_xlim() == (0.0, 50.0)
 
 
+def test_a_figure_of_a_folder_has_the_same_bytes_each_time() -> None:
+    """Bars overlap, and joins on several threads have no order of their own."""
+    example = Path(__file__).parents[2] / "results" / "example"
+    assert len({plots.gantt_hosts(example).image() for _ in range(12)}) == 1
+
+
 def test_heat_maps_show_what_hosts_hold(clouds: dict[str, Records]) -> None:
     image = plots.heat_hosts(clouds["story"]).axes[0].images[0].get_array()
     # At the end b2 has four small servers of 4096 MiB, of 32768 - 512.
