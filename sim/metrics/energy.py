@@ -28,7 +28,9 @@ def _guests(source: Records) -> pl.LazyFrame:
 
     ``host`` is :data:`_NOWHERE` where the record says that there is none.
     """
-    start = source.scan(r.ServersPresent).join(source.scan(r.GuestsPresent), on="server", how="left")
+    start = source.scan(r.ServersPresent).join(
+        source.scan(r.GuestsPresent), on="server", how="left", maintain_order="left"
+    )
     host = pl.col("host").fill_null(_NOWHERE)
     return pl.concat(
         [
@@ -54,16 +56,17 @@ def _used(source: Records) -> pl.LazyFrame:
     flavors = source.scan(r.FlavorsPresent).select("flavor", "vcpus")
     runs = (pl.col("power_state") == _RUNNING) & (pl.col("host") != _NOWHERE)
     cpus = pl.when(runs).then(pl.col("vcpus") * pl.col("cpu")).otherwise(0.0).fill_null(0.0)
-    now = filled.join(flavors, on="flavor", how="left").select("seq", "t", "server", "host", cpus.alias("cpus"))
-    now = now.sort("seq", maintain_order=True).with_columns(
+    # Sums of floats are the same only in one order.
+    now = filled.join(flavors, on="flavor", how="left", maintain_order="left")
+    now = now.select("seq", "t", "server", "host", cpus.alias("cpus")).sort("seq", maintain_order=True).with_columns(
         pl.col("host").shift(1).over("server").alias("before"), pl.col("cpus").shift(1).over("server").alias("less")
     )  # fmt: skip
     changes = pl.concat([
         now.select("t", "host", "cpus"),
         now.select("t", pl.col("before").alias("host"), -pl.col("less").alias("cpus")),
     ]).filter(pl.col("host").is_not_null() & (pl.col("host") != _NOWHERE))  # fmt: skip
-    sums = changes.group_by("host", "t", maintain_order=True).agg(pl.col("cpus").sum()).sort("host", "t")
-    return sums.with_columns(pl.col("cpus").cum_sum().over("host"))
+    running = changes.sort("host", "t", maintain_order=True).with_columns(pl.col("cpus").cum_sum().over("host"))
+    return running.group_by("host", "t", maintain_order=True).last()
 
 
 def power_over_time(source: Records) -> pl.DataFrame:
@@ -80,7 +83,11 @@ def _power(source: Records) -> pl.DataFrame:
     rows = rows.group_by("host", "t", maintain_order=True).last()
     runs = pl.when(pl.col("power").is_in(["crashed", "rebooting"])).then(0.0).otherwise(pl.col("cpus"))
     share = (runs / pl.col("vcpus")).clip(0.0, 1.0)
-    made = rows.join(hosts, on="host", how="left").with_columns(share.alias("utilisation")).collect()
+    made = (
+        rows.join(hosts, on="host", how="left", maintain_order="left")
+        .with_columns(share.alias("utilisation"))
+        .collect()
+    )
     watts = np.zeros(made.height)
     for (name,), part in made.with_row_index("row").group_by("power_model", maintain_order=True):
         watts[part["row"].to_numpy()] = power_model(str(name))(part["utilisation"].to_numpy())

@@ -111,3 +111,13 @@ def test_traces_in_a_run_become_loads_and_energy(tmp_path: Path) -> None:
     energy = table(Records.of(run.records(), {"simulated_s": 1200.0}), "energy")
     assert energy["energy_kwh"][0] == pytest.approx((600 * 100 + 600 * 125) / 3.6e6)
     assert json.dumps(energy.to_dicts())
+
+
+def test_the_same_log_gives_the_same_numbers_to_the_last_digit() -> None:
+    """Joins on several threads have no order of their own, and sums of floats depend on theirs."""
+    cloud = {"hosts": [{"name": "h{n:1-400}", "vcpus": 64, "memory": "256 GiB", "disk": "4 TiB"}],
+             "flavors": [{"name": "f", "vcpus": 3, "memory": "4 GiB", "disk": "1 GiB"}],
+             "servers": [{"name": f"{kind}-{{n:1-2000}}", "flavor": "f", "hosts": ["h{n:1-400}"], "activity": kind}
+                         for kind in ("web", "database", "idle")]}  # fmt: skip
+    records = list(execute(parse({"cloud": cloud, "run": {"duration": "1 h"}}), 1).records())
+    assert len({repr(table(Records.of(records), "energy").rows()) for _ in range(6)}) == 1
