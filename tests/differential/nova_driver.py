@@ -233,6 +233,8 @@ class Driver(fake.FakeDriver):
     def live_migration_force_complete(self, instance: Any) -> None:
         if instance.uuid in self.aborted:
             self.aborted.pop(instance.uuid).send("finished")
+        elif WORLD.as_libvirt and instance.uuid not in self.jobs:
+            raise exception.NoActiveMigrationForInstance(instance_id=instance.uuid)
 
 
 GATED = (
