@@ -32,6 +32,7 @@ _MISSED: dict[str, list[Step]] = {
     "evacuated from a dead host": [
         {"op": "dead", "host_of": SERVER, "crash": True}, asked("evacuate"), {"op": "back"}, asked("os-stop"),
     ],
+    "migrated": [asked("migrate"), _RESET, asked("migrate")],
     "deleted": [asked("delete")],
     "on a host that crashes": [
         {"op": "dead", "host_of": SERVER, "crash": True}, {"op": "back"}, asked("os-stop"), asked("reboot"),
@@ -46,7 +47,7 @@ _BEFORE: dict[str, list[Step]] = {
     "unshelve": [asked("shelve")], "revertResize": [asked("migrate")],
     "evacuate": [{"op": "service", "host": SOURCE, "forced_down": True}],
 }  # fmt: skip
-_AT_ONCE = ("stopped", "rebooted softly", "paused", "suspended", "rescued", "snapshot", "deleted")
+_AT_ONCE = ("stopped", "rebooted softly", "paused", "suspended", "rescued", "snapshot", "migrated", "deleted")
 """What is asked while the host still works at the guest."""
 _MEANWHILE: dict[str, list[Step]] = {
     "nothing": [],

@@ -133,6 +133,8 @@ class Driver(fake.FakeDriver):
         if there in WORLD.crashed:
             reason = "not able to execute ssh command: No route to host"
             raise exception.InstanceFaultRollback(exception.ResizeError(reason=reason))
+        if WORLD.as_libvirt and instance.uuid not in self.instances:
+            raise exception.InstanceNotFound(instance_id=instance.uuid)
         WORLD.pass_gate(self._host, "migrate_disk_and_power_off")
         if there in WORLD.crashed:
             self._set_state(instance, power_state.SHUTDOWN)

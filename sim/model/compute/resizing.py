@@ -154,9 +154,9 @@ class Mover:
             cloud.db.save_migration(migration, "post-migrating")
             server.old_flavor = server.flavor
             if migration.dest != order.host:
-                if not server.unmade:
-                    server.left_on += (order.host,)
-                server.unmade_on = migration.dest
+                server.left_on += (order.host,)
+                if server.host != migration.dest:  # another move may have brought it there meanwhile
+                    server.unmade_on = migration.dest
             dirty = {"host": migration.dest, "task_state": "resize_migrated"}
             self._expect(order, "resize_migrating")
         except NovaException as error:
@@ -181,6 +181,8 @@ class Mover:
             if not (yield from order.spend_s(NO_ROUTE_S, "resize_disk")):
                 return False
             raise InstanceFaultRollback(ResizeError("not able to execute ssh command: No route to host"))
+        if not order.has_guest:
+            raise InstanceNotFound(server.uuid)
         off_s = uptime.shutdown_s(server, timings.shutdown, "shutdown")
         if not (yield from order.spend_s(off_s, "shutdown")):
             return False
