@@ -43,11 +43,11 @@ _AT_ONCE = (
 _WITH = {"reboot_hard": ("reboot_soft",), "spawn": ("claim_failure",), "unshelve": ("claim_failure",)}
 """Other timings that last in its place: the one of a guest that obeys, or of a host that fails in that stage."""
 _OPTIONS = {
-    "DEFAULT.sync_power_state_interval": -1, "DEFAULT.update_resources_interval": -1,
+    "DEFAULT.sync_power_state_interval": -1, "DEFAULT.update_resources_interval": -1, "DEFAULT.shutdown_timeout": 10**6,
     "oslo_policy.enforce_new_defaults": True,
 }  # fmt: skip
-"""Two periodic tasks, one that the other side's player does not run, one that it runs when it likes; the default of
-that side's oslo.policy."""
+"""Two periodic tasks, one that the other side's player does not run, one that it runs when it likes; shutdowns are held
+as long as it holds them; the default of that side's oslo.policy."""
 
 
 def _timings(slow: set[str]) -> dict[str, Any]:
