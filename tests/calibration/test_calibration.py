@@ -109,6 +109,20 @@ def test_units_in_cells_or_in_the_header(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_byte_order_mark_is_no_part_of_a_column_s_name(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text("memory_gib,duration_s\n16,60.5\n", encoding="utf-8-sig")
+    assert [row.duration_s for row in read_measurements(path)] == [60.5]
+
+
+def test_a_decimal_comma_is_no_column(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text("memory_gib,duration_s\n16,60,5\n8,31,2\n", encoding="utf-8")
+    with pytest.raises(InputError, match="more cells") as caught:
+        read_measurements(path)
+    assert len(caught.value.issues) == 2
+
+
 def test_all_bad_rows_at_once(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     path.write_text("memory,duration,downtime\n4,16 s,1 ms\n4 GiB,soon,1 ms\n4 GiB,16 s,20 s\n0 GiB,16 s,1 ms\n,1 s,\n")

@@ -157,10 +157,15 @@ def written(tmp_path: Path, text: str) -> Path:
     ("a,predict,live shared,4,0,10GbE,1,energy,9,s,,,,", "metric 'energy'"),
     ("a,predict,resize,4,0,10GbE,1,downtime,9,s,,,,", "metric 'downtime'"),
     ("a,predict,precopy,,0,10GbE,1,total,9,s,,,,", "nothing of the guest's memory"),
-    ("a,predict,precopy 4x512MB,4,0,1GbE,1,total,9,s,,,,", "never ends"),
-    ("a,predict,precopy no AC 4x512MB,4,0,1GbE,1,total,9,s,,,,", "never ends"),
+    ("a,predict,precopy 4x512MB,4,0,1GbE,1,total,9,s,,,,", "does not end"),
+    ("a,predict,precopy no AC 4x512MB,4,0,1GbE,1,total,9,s,,,,", "does not end"),
     ("a,predict,live shared stress 75% memory,4,0,1GbE,1,total,9,s,,,,", "nothing came to its end"),
     ("a,predict,precopy zlib,4,0,1GbE,1,total,9,s,,,,", "compression"),
+    ("a,predict,precopy AC 0/0 4x512MB,4,0,1GbE,1,total,9,s,,,,", "1 to 99 %"),
+    ("a,predict,precopy 150% random,4,0,1GbE,1,total,9,s,,,,", "more than all of it"),
+    ("a,predict,precopy idle multifd 0,4,0,1GbE,1,total,9,s,,,,", "no channel"),
+    ("a,predict,0 VMs shared,4,0,1GbE,1,makespan,9,s,,,,", "no server"),
+    ("a,predict,precopy idle,4,0,1GbE,1,throughput,9,Mb/s,,,,", "throughput in Mb/s is not compared"),
 ])  # fmt: skip
 def test_what_cannot_be_simulated_is_said_and_not_counted(tmp_path: Path, line: str, reason: str) -> None:
     made = compare(read_rows(written(tmp_path, line + "\n")))
@@ -215,6 +220,53 @@ def test_all_mistakes_of_a_file_at_once(tmp_path: Path) -> None:
     told = str(caught.value)
     for word in ("guess", "kind: is empty", "'x'", "'-1'", "'fast'", "'0'", "'soon'", "'furlong'", "id of 2 rows"):
         assert word in told
+
+
+@pytest.mark.parametrize(("line", "wrong"), [
+    ("a,predict,precopy idle,4,0,0GbE,1,total,9,s,,,,", "'0GbE' is no link"),
+    ("a,predict,precopy idle,4,0,-1GbE,1,total,9,s,,,,", "'-1GbE' is no link"),
+    ("a,predict,precopy idle,4,0,nanGbE,1,total,9,s,,,,", "'nanGbE' is no link"),
+    ("a,predict,precopy idle,4,0,0 MB/s,1,total,9,s,,,,", "'0 MB/s' is no link"),
+    ("a,predict,precopy idle,4,0,1GbE,2.5,total,9,s,,,,", "2.5 is no whole number"),
+    ("a,predict,precopy idle,4,0,1GbE,1,total,9,s,,,QEMU 2.6, 1 vCPU, blog", "more cells"),
+])  # fmt: skip
+def test_a_bad_row_ends_with_2_and_draws_nothing(tmp_path: Path, line: str, wrong: str) -> None:
+    drawn = tmp_path / "v.png"
+    told = CliRunner().invoke(app, ["validate", str(written(tmp_path, line + "\n")), "--figure", str(drawn)])
+    assert isinstance(told.exception, (InputError, SystemExit))
+    with pytest.raises(InputError, match=wrong):
+        read_rows(tmp_path / "rows.csv")
+    assert not drawn.exists()
+
+
+def test_units_of_time_and_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    units = ("90,sec", "90000,ms", "9e7,us", "1.5,min", "0.025,h")
+    lines = (f"r{n},predict,precopy idle,4,0,1GbE,1,total,{cells},,,,\n" for n, cells in enumerate(units))
+    path.write_text(HEAD + "".join(lines), encoding="utf-8-sig")
+    assert [row.value for row in read_rows(path)] == pytest.approx([90.0] * 5)
+
+
+def test_a_limit_in_seconds_is_a_limit(tmp_path: Path) -> None:
+    """Two workers over 1 GbE write 1 GiB again and again, which goes in 9.1 s: no limit below that lets them stop."""
+    lines = (
+        f"w{limit},predict,precopy 2x512MB {limit}s,2,0,1GbE,1,downtime,9,s,,,1 vCPU QEMU 2.6.0,\n" for limit in (9, 10)
+    )
+    never, stopped = compare(read_rows(written(tmp_path, "".join(lines))))
+    assert "does not end" in never.reason
+    assert stopped.simulated == pytest.approx(10.0, abs=0.15)  # what is left when the limit is reached
+
+
+def test_a_row_that_constants_come_from_never_counts_whatever_a_file_says(tmp_path: Path) -> None:
+    """The same published number under another name, in other units, is no prediction."""
+    known = next(row for row in ROWS if row.id == "zhaw_xl")
+    cells = f'{known.kind},16,0,1GbE,1,total,15300,ms,,,"{known.setup}",elsewhere'
+    path = written(tmp_path, f"mine,predict,{cells}\nother,predict,{cells.replace('15300', '15400')}\n")
+    made = compare(read_rows(path))
+    assert [(one.row.use, one.row.marked) for one in made] == [("fit", "predict"), ("predict", "")]
+    assert (summary(made).predicted, summary(made).fitted) == (1, 1)
+    told = CliRunner().invoke(app, ["validate", str(path), "--figure", str(tmp_path / "v.png")])
+    assert "mine: marked predict, but constants come from it" in " ".join(told.output.split())
 
 
 @pytest.mark.parametrize("text", ["", "id,kind\n", HEAD])

@@ -44,7 +44,7 @@ def read_measurements(path: Path) -> list[Measured]:
     with everything that is wrong.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError([Issue(str(path), f"cannot be read: {error}", "give a CSV file")]) from None
     lines = list(csv.reader(io.StringIO(text)))
@@ -52,6 +52,11 @@ def read_measurements(path: Path) -> list[Measured]:
         raise InputError([Issue(str(path), "is empty", f"first line: {','.join(_PARSERS)}")])
     issues: list[Issue] = []
     columns = _columns(lines[0], f"{path}:1", issues)
+    issues += [
+        Issue(f"{path}:{number}", "has more cells than the first line names", "write 60.5, not 60,5")
+        for number, cells in enumerate(lines[1:], 2)
+        if any(cell.strip() for cell in cells[len(lines[0]):])
+    ]  # fmt: skip
     found = [_row(number, cells, columns, f"{path}:{number}", issues) for number, cells in enumerate(lines[1:], 2)
              if any(cell.strip() for cell in cells)]  # fmt: skip
     if issues:

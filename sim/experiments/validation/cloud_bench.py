@@ -114,6 +114,8 @@ def live_scenario(row: Row) -> Scenario:
 def _together(row: Row) -> int:
     """How many servers of one host are moved, in a row about them all; 0 for one about each."""
     found = re.search(r"(\d+) vms\b", row.kind.lower())
+    if found is not None and not int(found[1]):
+        raise UnknownKindError("no server is moved")
     return 0 if found is None else int(found[1])
 
 

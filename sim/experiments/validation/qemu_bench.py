@@ -57,7 +57,9 @@ def samples(row: Row) -> list[float]:
         return _fleet(row, timings, what)
     copy = migrate(memory_of_row(row), limits_of(row, timings), row, timings)
     if copy is None:
-        raise UnknownKindError("the copy never ends: the guest dirties its memory faster than the link carries it")
+        raise UnknownKindError(
+            "the copy does not end within a week: the guest dirties its memory about as fast as the link carries it"
+        )
     return [copy.elapsed_s + copy.tail_s if what == "total" else copy.downtime_s]
 
 

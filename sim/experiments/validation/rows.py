@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -16,11 +16,16 @@ COLUMNS = ("id", "use", "kind", "ram_gib", "disk_copied_gib", "link", "requested
            "spread", "mark", "setup", "source")  # fmt: skip
 _NEEDED = ("id", "use", "kind", "metric", "value")
 _USES = ("fit", "predict")
-_UNITS = {"s": 1.0, "ms": 1e-3, "min": 60.0, "": 1.0}
+_UNITS = {
+    "": 1.0, "s": 1.0, "sec": 1.0, "seconds": 1.0, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "min": 60.0, "minutes": 60.0,
+    "h": 3600.0,
+}  # fmt: skip
+_TIMES = ("total", "downtime", "makespan", "first", "last")
+"""Metrics that are times: their unit must be known."""
 _OTHER_UNITS = frozenset(
     {"B", "kB", "MB", "MiB", "GB", "GiB", "B/s", "MB/s", "MiB/s", "Mbit/s", "Gbit/s", "J", "kJ", "W", "%", "pages"}
 )
-"""Of measurements that are no times: such a row is told, not simulated."""
+"""Units with which even these are no times: such a row is told, not simulated."""
 _LOOPBACK_BPS = 1e12
 """No link at all: what the stream carries is the limit."""
 
@@ -43,17 +48,26 @@ class Row:
     source: str
     unit: str = "s"
     """``s``, whatever unit of time the file has; else what was measured is no time."""
+    marked: str = ""
+    """What its file says of its use, where novasim knows better: constants that it ships come from this case."""
 
     @property
     def words(self) -> str:
         """Everything that is said in words, for looking things up."""
         return f"{self.kind}; {self.setup}; {self.source}".lower()
 
+    @property
+    def case(self) -> tuple[object, ...]:
+        """What was measured on what, and what came out: the same for the same published number under any name."""
+        setting = (self.kind.lower(), self.ram_b, self.disk_b, self.link_bps, self.at_once)
+        return (*setting, self.metric, f"{self.value:.6g}", self.unit)
+
 
 def read_rows(path: Path | None = None) -> list[Row]:
     """The rows of a CSV file with the columns of :data:`COLUMNS`; None is the file that comes with novasim.
 
-    Raises InputError with every issue of the file.
+    A row that shipped constants were fitted to is marked ``fit``, whatever a file says of it. Raises InputError with
+    every issue of the file.
     """
     if path is None:
         where = "measured.csv"
@@ -61,7 +75,7 @@ def read_rows(path: Path | None = None) -> list[Row]:
     else:
         where = str(path)
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError([Issue(where, f"cannot be read: {error}", "give a CSV file of measured cases")]) from None
     reader = csv.DictReader(io.StringIO(text))
@@ -81,11 +95,18 @@ def read_rows(path: Path | None = None) -> list[Row]:
         raise InputError(issues)
     if not rows:
         raise InputError([Issue(where, "holds no rows", "each line after the first is a measured case")])
-    return rows
+    if path is None:
+        return rows
+    fitted = {row.case for row in read_rows() if row.use == "fit"}
+    return [replace(row, use="fit", marked=row.use) if row.use != "fit" and row.case in fitted else row for row in rows]
 
 
 def _row(entry: dict[str, str | None], where: str, issues: list[Issue]) -> Row:
     texts = {name: (entry.get(name) or "").strip() for name in COLUMNS}
+    if None in entry:
+        issues.append(
+            Issue(where, "has more cells than the first line names", 'put text with a comma in quotes: "a, b"')
+        )
 
     def number(name: str, least: float = 0.0) -> float | None:
         text = texts[name]
@@ -103,9 +124,11 @@ def _row(entry: dict[str, str | None], where: str, issues: list[Issue]) -> Row:
     issues.extend(Issue(f"{where} {name}", "is empty") for name in _NEEDED if not texts[name])
     if texts["use"] and texts["use"] not in _USES:
         issues.append(Issue(f"{where} use", f"{texts['use']!r} is unknown", f"write {' or '.join(_USES)}"))
-    if texts["unit"] not in _UNITS and texts["unit"] not in _OTHER_UNITS:
-        issues.append(Issue(f"{where} unit", f"{texts['unit']!r} is unknown", "write s, ms or min"))
+    if texts["unit"] not in _UNITS and texts["unit"] not in _OTHER_UNITS and texts["metric"].startswith(_TIMES):
+        issues.append(Issue(f"{where} unit", f"{texts['unit']!r} is unknown", "write s, ms, us, min or h"))
     ram, disk, at_once = number("ram_gib"), number("disk_copied_gib"), number("requested_at_once", 1)
+    if at_once is not None and not at_once.is_integer():
+        issues.append(Issue(f"{where} requested_at_once", f"{at_once:g} is no whole number"))
     return Row(
         id=texts["id"], use=texts["use"], kind=texts["kind"], ram_b=None if ram is None else ram * GIB,
         disk_b=(disk or 0.0) * GIB, link_bps=_link(texts["link"], where, issues), at_once=int(at_once or 1),
@@ -118,12 +141,13 @@ def _link(text: str, where: str, issues: list[Issue]) -> float | None:
     """``1GbE``, ``10GbE``, or any rate with a unit → bytes per second, nominal."""
     if not text:
         return None
+    if text.lower() == "loopback":
+        return _LOOPBACK_BPS
     try:
-        if text.lower() == "loopback":
-            return _LOOPBACK_BPS
-        if text.lower().endswith("gbe"):
-            return float(text[:-3]) * 1e9 / 8
-        return parse_rate(text)
+        rate = float(text[:-3]) * 1e9 / 8 if text.lower().endswith("gbe") else parse_rate(text)
     except ValueError:
-        issues.append(Issue(f"{where} link", f"{text!r} is no link", "write 10GbE, loopback or a rate like 25 Gbit/s"))
-        return None
+        rate = math.nan
+    if 0 < rate < math.inf:
+        return rate
+    issues.append(Issue(f"{where} link", f"{text!r} is no link", "write 10GbE, loopback or a rate like 25 Gbit/s"))
+    return None

@@ -139,6 +139,8 @@ def _filled(row: Row, ram_b: float, idle: Memory) -> Memory | None:
     """Idle guests of which is said how much of their memory is not zero."""
     found = re.search(r"(\d+(?:\.\d+)?)\s*% random", row.kind.lower())
     if found is not None:
+        if float(found[1]) > 100:
+            raise UnknownKindError(f"{found[1]} % of the memory are more than all of it")
         return replace(idle, nonzero_b=ram_b * float(found[1]) / 100)
     if _workload(row) is not None:
         return None
@@ -181,6 +183,8 @@ def auto_converge(row: Row) -> Throttling | None:
     version = qemu_version(row) or 8_000_000
     if found[1] is None:
         return throttling(version)
+    if not (1 <= int(found[1]) <= 99 and 1 <= int(found[2]) <= 99):
+        raise UnknownKindError(f"auto-converge of {found[1]}/{found[2]} there is none: QEMU takes 1 to 99 %")
     return throttling(version, int(found[1]) / 100, int(found[2]) / 100)
 
 
@@ -188,7 +192,8 @@ def downtime_limit_s(row: Row) -> float:
     """QEMU's limit: named in the kind, else in the setup, else its default of 300 ms."""
     number = r"(\d+(?:\.\d+)?)\s*(ms|s)\b"
     said = (
-        (rf"downtime\D{{0,12}}{number}|{number}\s*downtime", row.kind), (r"(\d+(?:\.\d+)?)\s*(ms)\b", row.kind),
+        (rf"downtime\D{{0,12}}{number}|{number}\s*downtime", row.kind),
+        (rf"(?<!at )(?<!after )(?<!timeout )\b{number}", row.kind),
         (rf"max downtime\D{{0,12}}{number}", row.setup),
     )  # fmt: skip
     for pattern, text in said:
@@ -215,7 +220,10 @@ def channels(row: Row) -> int:
     """How many multifd channels carry the copy; 1 is without multifd."""
     found = re.search(r"multifd\s*(\d+)|(\d+)\s*(?:multifd\s*)?(?:channels|threads|streams)", row.kind.lower())
     if found is not None:
-        return int(found[1] or found[2])
+        lanes = int(found[1] or found[2])
+        if not lanes:
+            raise UnknownKindError("a copy through no channel at all never ends")
+        return lanes
     return 2 if "multifd" in row.kind.lower() else 1
 
 

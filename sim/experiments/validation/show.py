@@ -39,6 +39,9 @@ def screen(comparisons: Sequence[Comparison], *, wide: bool = True) -> Renderabl
         if one.not_understood:
             left_out.append(Text(f"{row.id}: simulated as if its kind did not say {', '.join(one.not_understood)}",
                                  style="yellow"))  # fmt: skip
+        if row.marked:
+            left_out.append(Text(f"{row.id}: marked {row.marked}, but constants come from it: it does not count",
+                                 style="yellow"))  # fmt: skip
         style = "dim" if row.use == "fit" else "red" if abs(error) > TARGET_P90 else ""
         used = "fitted" if row.use == "fit" else "predicted"
         case = (row.id, row.kind, row.metric) if wide else (row.id, row.metric)
