@@ -43,11 +43,13 @@ _AT_ONCE = (
 _WITH = {"reboot_hard": ("reboot_soft",), "spawn": ("claim_failure",), "unshelve": ("claim_failure",)}
 """Other timings that last in its place: the one of a guest that obeys, or of a host that fails in that stage."""
 _OPTIONS = {
-    "DEFAULT.sync_power_state_interval": -1, "DEFAULT.update_resources_interval": -1, "DEFAULT.shutdown_timeout": 10**6,
+    "DEFAULT.sync_power_state_interval": -1, "DEFAULT.update_resources_interval": -1,
     "oslo_policy.enforce_new_defaults": True,
 }  # fmt: skip
-"""Two periodic tasks, one that the other side's player does not run, one that it runs when it likes; shutdowns are held
-as long as it holds them; the default of that side's oslo.policy."""
+"""Two periodic tasks, one that the other side's player does not run, one that it runs when it likes; the default of
+that side's oslo.policy."""
+_HOLDING = {"DEFAULT.shutdown_timeout": 10**6}
+"""Where something is held: shutdowns take as long as the other side holds them."""
 
 
 def _timings(slow: set[str]) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def _held(step: Step) -> set[str]:
     return {stage, *_WITH.get(stage, ())}
 
 
-def scenario_of(stage: Stage) -> dict[str, Any]:
+def scenario_of(stage: Stage, *, holding: bool) -> dict[str, Any]:
     """The stage as a scenario, without its first servers: those are asked for."""
     return {
         "name": "differential",
@@ -86,7 +88,7 @@ def scenario_of(stage: Stage) -> dict[str, Any]:
             "images": [{"name": IMAGE, "size": "20 MB"}],
             "server_groups": [{"name": name, "policy": policy} for name, policy in stage["groups"].items()],
             "timings": _timings(set()),
-            "nova": {"options": _OPTIONS | stage["options"]},
+            "nova": {"options": _OPTIONS | (_HOLDING if holding else {}) | stage["options"]},
         },
     }  # fmt: skip
 
@@ -99,7 +101,7 @@ class OurSide:
 
         ``nova``: real Nova's rows. Where it held an operation, this side stops once it shows the same, if it does.
         """
-        player = _Player(sequence.stage)
+        player = _Player(sequence.stage, holding=any("hold" in step for step in sequence.steps))
         for step in sequence.stage["servers"]:
             player.do(step, None)
         rows = [player.row(None)]
@@ -112,8 +114,8 @@ class OurSide:
 
 
 class _Player:
-    def __init__(self, stage: Stage) -> None:
-        self.session = Session(Scenario.model_validate(scenario_of(stage)), seed=1)
+    def __init__(self, stage: Stage, *, holding: bool) -> None:
+        self.session = Session(Scenario.model_validate(scenario_of(stage, holding=holding)), seed=1)
         self.servers: list[str] = []
         """Names of the servers whose creation was granted."""
         self.dead: list[str] = []

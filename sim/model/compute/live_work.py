@@ -130,7 +130,7 @@ class LiveWork:
         if error is None:
             return True
         db.save_migration(self.migration, "error")
-        yield from self._roll_back("failed")
+        yield from self._roll_back("failed", watched=False)
         return False
 
     def _unfit(self, name: str) -> str | None:
