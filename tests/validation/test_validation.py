@@ -164,6 +164,7 @@ def written(tmp_path: Path, text: str) -> Path:
     ("a,predict,precopy AC 0/0 4x512MB,4,0,1GbE,1,total,9,s,,,,", "1 to 99 %"),
     ("a,predict,precopy 150% random,4,0,1GbE,1,total,9,s,,,,", "more than all of it"),
     ("a,predict,precopy idle multifd 0,4,0,1GbE,1,total,9,s,,,,", "no channel"),
+    ("a,predict,precopy idle 0ms,4,0,1GbE,1,total,9,s,,,,", "limit of 0"),
     ("a,predict,0 VMs shared,4,0,1GbE,1,makespan,9,s,,,,", "no server"),
     ("a,predict,precopy idle,4,0,1GbE,1,throughput,9,Mb/s,,,,", "throughput in Mb/s is not compared"),
 ])  # fmt: skip

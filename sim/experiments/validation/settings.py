@@ -200,6 +200,8 @@ def downtime_limit_s(row: Row) -> float:
         found = re.search(pattern, text.lower())
         if found:
             value, unit = [group for group in found.groups() if group][:2]
+            if not float(value):
+                raise UnknownKindError("with a downtime limit of 0 the guest never stops")
             return float(value) * (1e-3 if unit == "ms" else 1.0)
     return 0.3
 

@@ -116,6 +116,10 @@ class LiveMigrationLimits:
     model: type[Rounds] | None = None
     """A model of one's own; it comes before QEMU's and Xen's."""
 
+    def __post_init__(self) -> None:
+        if not self.downtime[0][1] > 0:
+            raise ValueError("a downtime limit must be more than nothing: with none the guest never stops")
+
     def downtime_at(self, elapsed_s: float) -> tuple[float, float]:
         """The downtime limit in force so long after the begin, and until when; seconds."""
         now = self.downtime[0][1]

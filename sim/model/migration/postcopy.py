@@ -21,3 +21,13 @@ def fault_slowdown(memory: GuestMemory, limits: LiveMigrationLimits, missing_b: 
     missing = min(1.0, missing_b / working_set)
     waits = missing * memory.dirty_bps / PAGE_B * limits.page_fault_s
     return 1 - 1 / (1 + waits)
+
+
+def felt(curve: tuple[tuple[float, float], ...], at_s: float, lost: float) -> tuple[tuple[float, float], ...]:
+    """The curve with the part of its speed that the guest has lost from ``at_s`` on.
+
+    What changes while the guest is handed over shows when it runs again.
+    """
+    if curve and curve[-1][0] > at_s:
+        return (*curve[:-1], (curve[-1][0], lost))
+    return (*curve, (at_s, lost))

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from sim.model.migration.limits import LiveMigrationLimits
 from sim.model.migration.memory import GuestMemory
-from sim.model.migration.postcopy import FAULT_STEPS, fault_slowdown
+from sim.model.migration.postcopy import FAULT_STEPS, fault_slowdown, felt
 from sim.model.migration.stage import Stage
 
 _SAME = 1e-12
@@ -332,7 +332,7 @@ class Rounds:
     def _slow(self, fraction: float) -> None:
         self.slowdown = fraction
         if not self.curve or self.curve[-1][1] != fraction:
-            self.curve += ((self.elapsed_s, fraction),)
+            self.curve = felt(self.curve, self.elapsed_s, fraction)
 
     def _stop(self) -> None:
         """The guest stops here and will go on there."""
@@ -349,8 +349,8 @@ class Rounds:
                 self.downtime_s += self.limits.device_state_s
         self.stage = _ENDED
         self.slowdown = 0.0
-        if self.curve and not self.lost:
-            self.curve += ((self.elapsed_s, 0.0),)
+        if self.curve:
+            self.curve = felt(self.curve, self.elapsed_s, float(self.lost))
 
     def start_post_copy(self) -> None:
         """The guest goes on at the destination at once; what is dirty follows."""
