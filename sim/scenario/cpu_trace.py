@@ -52,19 +52,20 @@ def read_cpu_trace(path: str | Path, server: str) -> Trace:
 
 def _planetlab(path: Path) -> list[Step]:
     try:
-        lines = path.read_text(encoding="utf-8").split()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError([Issue(str(path), f"cannot be read: {error}", _RIGHT)]) from None
-    steps, issues = [], []
-    for number, text in enumerate(lines, 1):
+    steps: list[Step] = []
+    issues = []
+    for number, text in ((number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()):
         try:
             percent = float(text)
         except ValueError:
             percent = -1.0
         if not 0 <= percent <= 100:
             issues.append(Issue(f"{path}:{number}", f"{text!r} is no per cent", "write a number from 0 to 100"))
-        steps.append(Step(number * PLANETLAB_S, percent / 100))
-    if not lines:
+        steps.append(Step((len(steps) + 1) * PLANETLAB_S, percent / 100))
+    if not steps:
         issues.append(Issue(str(path), "is empty", _RIGHT))
     if issues:
         raise InputError(issues)
@@ -82,13 +83,19 @@ def _parquet(path: Path, server: str) -> list[Step]:
     moments = frame["timestamp"]
     if moments.dtype.is_temporal():
         moments = moments.cast(pl.Datetime("ms")).cast(pl.Int64)
-    rows = frame.select(
-        (moments.cast(pl.Float64) / 1000).alias("until"), (pl.col("duration").cast(pl.Float64) / 1000),
-        (pl.col("cpu_usage") / pl.col("cpu_capacity")).cast(pl.Float64).alias("cpu"),
-    ).sort("until")  # fmt: skip
+    try:
+        rows = frame.select(
+            (moments.cast(pl.Float64) / 1000).alias("until"), (pl.col("duration").cast(pl.Float64) / 1000),
+            (pl.col("cpu_usage").cast(pl.Float64) / pl.col("cpu_capacity").cast(pl.Float64)).alias("cpu"),
+        ).sort("until")  # fmt: skip
+    except pl.exceptions.PolarsError as error:
+        raise InputError([Issue(str(path), f"holds what is no number: {str(error).splitlines()[0]}", _RIGHT)]) from None
     issues = []
+    times = (rows["until"], rows["duration"])
     if rows.is_empty():
         issues.append(Issue(str(path), "holds no samples", _RIGHT))
+    elif any(time.is_null().any() or not time.is_finite().all() for time in times):
+        issues.append(Issue(str(path), "has samples without a timestamp or a duration", _RIGHT))
     elif rows["cpu"].is_null().any() or not rows["cpu"].is_finite().all() or (rows["cpu"] < 0).any():
         issues.append(Issue(str(path), "has samples whose cpu_usage / cpu_capacity is no part of a CPU", _RIGHT))
     elif not (rows["until"].diff().drop_nulls() > 0).all():
@@ -141,4 +148,7 @@ def _capacity(path: Path, server: str) -> float:
     if not meta.is_file():
         raise InputError([Issue(str(path), "no column cpu_capacity, and no meta.parquet beside it", _RIGHT)])
     frame = _of_server(_named(_read(meta), meta, ("id", "cpu_capacity")), meta, server)
-    return float(frame["cpu_capacity"][0])
+    try:
+        return float(frame["cpu_capacity"][0])
+    except (IndexError, TypeError, ValueError):
+        raise InputError([Issue(str(meta), "holds no cpu_capacity of this machine", "write its MHz")]) from None

@@ -66,6 +66,23 @@ def test_the_capacity_may_be_in_the_file_beside(tmp_path: Path) -> None:
     assert read_cpu_trace(tmp_path / "trace.parquet", "7") == EXPECTED
 
 
+@pytest.mark.parametrize("capacity", [None, "fast"])
+def test_a_capacity_beside_that_is_none(tmp_path: Path, capacity: str | None) -> None:
+    samples(cpu_capacity=None).write_parquet(tmp_path / "trace.parquet")
+    pl.DataFrame({"id": ["7"], "cpu_capacity": [capacity]}).write_parquet(tmp_path / "meta.parquet")
+    with pytest.raises(InputError, match="holds no cpu_capacity"):
+        read_cpu_trace(tmp_path / "trace.parquet", "7")
+
+
+def test_empty_lines_and_a_byte_order_mark_are_no_samples(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    path.write_bytes(b"\xef\xbb\xbf25\r\n\r\n75\r\n")
+    assert read_cpu_trace(path, "vm") == EXPECTED
+    path.write_text("25\n\n75 80\n")
+    with pytest.raises(InputError, match=r"t:3: '75 80' is no per cent"):
+        read_cpu_trace(path, "vm")
+
+
 @pytest.mark.parametrize(("text", "words"), [
     ("", "is empty"), ("20\nlots\n101\n-3\n", "'lots' is no per cent"), (b"\xff\xfe", "cannot be read"),
 ])  # fmt: skip
@@ -81,6 +98,9 @@ def test_a_file_that_is_no_planetlab_trace(tmp_path: Path, text: str | bytes, wo
     (samples(cpu_usage=None), "no column cpu_usage"), (samples().clear(), "holds no samples"),
     (samples(cpu_usage=[-1.0, 0.0]), "no part of a CPU"), (samples(cpu_capacity=[0.0, 0.0]), "no part of a CPU"),
     (samples(timestamp=[DAY, DAY]), "two samples at one time"), (samples(duration=[0, 0]), "lasts no time"),
+    (samples(timestamp=[None, DAY]), "without a timestamp"), (samples(duration=[None, 1]), "or a duration"),
+    (samples(cpu_usage=["a", "b"]), "no number"), (samples(timestamp=["x", "y"]), "no number"),
+    (samples(duration=[[1], [2]]), "no number"), (samples(cpu_usage=[None, 1.0]), "no part of a CPU"),
 ])  # fmt: skip
 def test_a_parquet_that_is_no_trace(tmp_path: Path, frame: pl.DataFrame, words: str) -> None:
     frame.write_parquet(tmp_path / "t.parquet")
