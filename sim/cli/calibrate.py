@@ -40,5 +40,5 @@ def calibrate(
     rows = read_measurements(measurements)
     found = fit.calibrate(rows, str(measurements))
     write_profile(found, output, base, f"{measurements.name} ({len(rows)} migrations)")
-    Console().print(screen(found))
+    Console(markup=False, emoji=False).print(screen(found))
     print(f"wrote {output}; use it as cloud.timings: {output.name}")

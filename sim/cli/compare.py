@@ -68,7 +68,7 @@ def compare(
     screen = console()
     screen.print(comparison_screen(made, names))
     target = output or b.resolve().parent / f"compare-{names[0]}-{names[1]}.html"
-    screen.print(f"[dim]page {write_comparison(one, other, target, names)}[/dim]", highlight=False, soft_wrap=True)
+    screen.print(f"page {write_comparison(one, other, target, names)}", style="dim", highlight=False, soft_wrap=True)
 
 
 def _variants(folder: Path, baseline: str | None, metric: list[str], confidence: float, *, as_json: bool) -> None:
@@ -99,4 +99,4 @@ def _variants(folder: Path, baseline: str | None, metric: list[str], confidence:
     figures = folder / "figures"
     for one in made:
         differences_figure(one, runs.about["name"]).save(figures / f"{one.measure.name}-differences.png")
-    screen.print(f"[dim]figures {figures}[/dim]", highlight=False, soft_wrap=True)
+    screen.print(f"figures {figures}", style="dim", highlight=False, soft_wrap=True)

@@ -60,7 +60,9 @@ def run(
 
         screen = console()
         screen.print(answer_screen(answer, result.manifest))
-        screen.print(f"[dim]run folder {folder}\nlook closer: novasim show {folder} migrations[/dim]", highlight=False)
+        screen.print(
+            f"run folder {folder}\nlook closer: novasim show {folder} migrations", style="dim", highlight=False
+        )
     if result.manifest["partial"]:
         print("interrupted: the answer is about what was simulated until then (marked partial)", file=sys.stderr)
         raise typer.Exit(130)

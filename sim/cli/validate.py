@@ -41,7 +41,7 @@ def validate(
     from sim.experiments.validation.rows import read_rows
 
     rows = read_rows(file)
-    console = Console()
+    console = Console(markup=False, emoji=False)
     if fits:
         from sim.experiments.validation.fits import fits as fitted
         from sim.experiments.validation.show import fits_screen
@@ -57,7 +57,7 @@ def validate(
         print(json.dumps(_plain(comparisons), indent=1))
         return
     console.print(screen(comparisons, wide=console.width >= _WIDE))
-    console.print(f"[dim]figure {path}[/dim]", highlight=False)
+    console.print(f"figure {path}", style="dim", highlight=False)
 
 
 def _plain(comparisons: Sequence[Comparison]) -> dict[str, Any]:

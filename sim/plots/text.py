@@ -41,9 +41,13 @@ _FIRST = {
 
 
 def console() -> Console:
-    """Where screens go: as wide as the terminal, or as the answer where there is none."""
-    made = Console()
-    return made if made.is_terminal or "COLUMNS" in os.environ else Console(width=WIDTH)
+    """Where screens go: as wide as the terminal, or as the answer where there is none.
+
+    Names and reasons are shown as they are: ``linear:100:250`` has no picture in it, ``[instance: a]`` is no style.
+    """
+    made = Console(markup=False, emoji=False)
+    wide = made.is_terminal or "COLUMNS" in os.environ
+    return made if wide else Console(width=WIDTH, markup=False, emoji=False)
 
 
 def shorten(text: str, width: int) -> str:

@@ -16,6 +16,7 @@ import sim
 from sim.cli.main import app
 from sim.eventlog.storage import write_records
 from sim.metrics.tables import TABLES
+from sim.plots.text import console, data_table
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,15 @@ def test_a_table_on_a_terminal_names_what_is_not_shown(folder: Path) -> None:
     picked = shown(folder, "migrations", "--columns", "server,downtime_s")
     assert picked.splitlines()[1].split() == ["server", "downtime_s"]
     assert "more columns" not in picked
+
+
+def test_names_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """No power model turns into a picture, no part of a reason into a style."""
+    said = ("linear:100:250", "Cannot stop [instance: a]", "web[bold]")
+    monkeypatch.setenv("COLUMNS", "200")
+    console().print(data_table(pl.DataFrame({f"column {n}": [text] for n, text in enumerate(said)})))
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in said)
 
 
 def test_what_tables_there_are(folder: Path) -> None:
