@@ -240,11 +240,11 @@ def _periodic(cloud: Cloud, waiting: Sequence[Server], resized: Sequence[Server]
         cloud.compute.resize.finished(server.migrations[-1])
     for server in waiting:
         if server.vm_state == "shelved":
-            cloud.compute.shelving.waits(server)
+            cloud.compute.shelving.limit.begins(server, 0.0)
         elif server.vm_state == "rescued":
-            cloud.compute.rescue.waits(server)
+            cloud.compute.rescue.limit.begins(server, 0.0)
         else:
-            cloud.compute.deleting.waits(server, 0.0)
+            cloud.compute.deleting.limit.begins(server, 0.0)
 
 
 def _gone(cloud: Cloud, server: Server) -> None:

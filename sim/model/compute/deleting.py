@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from sim.model import states
 from sim.model.compute.orders import Order, Steps, periodic_context
-from sim.model.compute.periodic import Periodic
+from sim.model.compute.periodic import Limit, Periodic
 from sim.model.context import Context
 from sim.model.exceptions import InstanceNotFound
-from sim.model.host import UP
 from sim.model.server import Server
 
 if TYPE_CHECKING:
@@ -22,10 +20,8 @@ class Deleting:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self._reclaim_s = int(cloud.options["DEFAULT.reclaim_instance_interval"])
-        self._reclaims = Periodic(cloud, "reclaim")
-        self._soft_deleted: dict[str, float] = {}
-        """Servers that wait to be reclaimed → when their users deleted them."""
+        limit_s = float(cloud.options["DEFAULT.reclaim_instance_interval"])
+        self.limit = Limit(cloud, Periodic(cloud, "reclaim"), "soft-delete", limit_s, self._reclaim_queued)
 
     # --- for good -----------------------------------------------------------------------------------------------------
 
@@ -65,7 +61,6 @@ class Deleting:
             return
         cloud.placement.release_all(server)
         cloud.compute.uptime.gone(server)
-        self._soft_deleted.pop(server.name, None)
         if server.group is not None and server.name in cloud.groups[server.group].members:
             cloud.groups[server.group].members.remove(server.name)
         cloud.db.delete_server(server, request)
@@ -89,7 +84,7 @@ class Deleting:
         self.cloud.compute.uptime.gone(server)
         self.cloud.compute.live_migration.guest_gone(server)
         if order.finish(("soft-deleting",), vm_state="soft-delete", task_state=None, power_state=states.SHUTDOWN):
-            self.waits(server, asked)
+            self.limit.begins(server, asked)
 
     def restore(self, ctx: Context, server: Server) -> Steps:
         """``restore_instance``: powered on again."""
@@ -99,30 +94,13 @@ class Deleting:
         if not (yield from order.spend(self.cloud.timings.restore, "restore")):
             return
         order.boots()
-        if order.finish(("restoring",), vm_state="active", task_state=None, power_state=states.RUNNING):
-            self._soft_deleted.pop(server.name, None)
+        order.finish(("restoring",), vm_state="active", task_state=None, power_state=states.RUNNING)
 
     # --- the periodic task --------------------------------------------------------------------------------------------
 
-    def waits(self, server: Server, deleted_at: float) -> None:
-        """The server is soft deleted: _reclaim_queued_deletes finds it ``reclaim_instance_interval`` later."""
-        if self._reclaim_s > 0 and server.host is not None:
-            self._soft_deleted[server.name] = deleted_at
-            due = self._reclaims.next_run(server.host, max(deleted_at + self._reclaim_s, self.cloud.env.now))
-            if due < math.inf:
-                self.cloud.env.process(self._reclaim(server, server.host, deleted_at, due))
-
-    def _reclaim(self, server: Server, host: int, deleted_at: float, due: float) -> Steps:
-        """Look at each run of the task from the first that may reclaim it, as long as it stays soft deleted."""
-        cloud = self.cloud
-        while due < math.inf:
-            yield cloud.env.timeout(due - cloud.env.now)
-            if self._soft_deleted.get(server.name) != deleted_at or server.deleted:
-                return
-            if server.vm_state == "soft-delete" and server.task_state is None and cloud.hosts.power[host] == UP:
-                cloud.cast(self.again(server), server)
-                return
-            due = self._reclaims.next_run(host, cloud.env.now)
+    def _reclaim_queued(self, server: Server) -> None:
+        """``_reclaim_queued_deletes`` finds a server that was deleted ``reclaim_instance_interval`` ago."""
+        self.cloud.cast(self.again(server), server)
 
     def again(self, server: Server) -> Steps:
         """``_delete_instance`` by itself, for the periodic task and a restarted service: no event tells of it."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from sim.model import states
 from sim.model.compute.orders import Order, Steps
-from sim.model.compute.periodic import Periodic
+from sim.model.compute.periodic import Limit, Periodic
 from sim.model.context import Context
 from sim.model.exceptions import InstanceNotFound, InstanceNotRescuable
-from sim.model.host import UP
 from sim.model.server import Server
 
 if TYPE_CHECKING:
@@ -22,10 +20,8 @@ class Rescue:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self._timeout_s = float(cloud.options["DEFAULT.rescue_timeout"])
-        self._since: dict[str, float] = {}
-        """Servers that wait to be unrescued, and since when."""
-        self._polls = Periodic(cloud, "rescued")
+        limit_s = float(cloud.options["DEFAULT.rescue_timeout"])
+        self.limit = Limit(cloud, Periodic(cloud, "rescued"), "rescued", limit_s, self._poll_rescued)
 
     def rescue(self, ctx: Context, server: Server) -> Steps:
         """``rescue_instance``."""
@@ -44,7 +40,7 @@ class Rescue:
         if (yield from order.spend(timings.rescue, "rescue")):
             order.finish(("rescuing",), vm_state="rescued", task_state=None, power_state=states.RUNNING)
             if server.vm_state == "rescued":
-                self.waits(server)
+                self.limit.begins(server, self.cloud.env.now)
 
     def unrescue(self, ctx: Context, server: Server) -> Steps:
         """``unrescue_instance``: the server's own system boots again, even if it was stopped before."""
@@ -55,26 +51,10 @@ class Rescue:
             order.boots()
             order.finish(("unrescuing",), vm_state="active", task_state=None, power_state=states.RUNNING)
 
-    def waits(self, server: Server) -> None:
-        """The server is rescued: _poll_rescued_instances finds it once it has been so for ``rescue_timeout``."""
-        if self._timeout_s > 0 and server.host is not None:
-            since = self._since[server.name] = self.cloud.env.now
-            due = self._polls.next_run(server.host, since + self._timeout_s)
-            if due < math.inf:
-                self.cloud.env.process(self._poll(server, server.host, since, due))
-
-    def _poll(self, server: Server, host: int, since: float, due: float) -> Steps:
-        """Look at each run of the task from the first that may unrescue it, as long as it is rescued."""
+    def _poll_rescued(self, server: Server) -> None:
+        """``_poll_rescued_instances`` finds a server that has been rescued for ``rescue_timeout``."""
         cloud = self.cloud
-        while due < math.inf:
-            yield cloud.env.timeout(due - cloud.env.now)
-            rescued = server.vm_state == "rescued" and server.host == host and not server.deleted
-            if not rescued or self._since[server.name] != since:
-                return
-            if server.task_state is None and cloud.hosts.power[host] == UP:
-                ctx = Context(cloud.db.next_request_id(), "nova-compute", server.project, ("admin",), (2, 1))
-                cloud.db.save(server, ctx.request, task_state="unrescuing")
-                cloud.db.start_action(server, "unrescue", ctx)
-                cloud.cast(self.unrescue(ctx, server), server)
-                return
-            due = self._polls.next_run(host, cloud.env.now)
+        ctx = Context(cloud.db.next_request_id(), "nova-compute", server.project, ("admin",), (2, 1))
+        cloud.db.save(server, ctx.request, task_state="unrescuing")
+        cloud.db.start_action(server, "unrescue", ctx)
+        cloud.cast(self.unrescue(ctx, server), server)

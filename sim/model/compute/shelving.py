@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from sim.model import states
 from sim.model.compute.live_limits import local_disk_b
 from sim.model.compute.orders import Order, Steps, Tasks, periodic_context
-from sim.model.compute.periodic import Periodic, spacing
+from sim.model.compute.periodic import Limit, Periodic, spacing
 from sim.model.context import Context
 from sim.model.exceptions import InstanceNotFound, NovaException
 from sim.model.flavor import Image
-from sim.model.host import UP
 from sim.model.server import Server
 
 if TYPE_CHECKING:
@@ -28,9 +26,8 @@ class Shelving:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self._offload_time = int(cloud.options["DEFAULT.shelved_offload_time"])
-        self._since: dict[str, float] = {}
-        """Servers that wait on the shelf to be offloaded, and since when."""
-        self._polls = Periodic(cloud, "shelved", spacing(int(cloud.options["DEFAULT.shelved_poll_interval"])))
+        polls = Periodic(cloud, "shelved", spacing(int(cloud.options["DEFAULT.shelved_poll_interval"])))
+        self.limit = Limit(cloud, polls, "shelved", self._offload_time, self._poll_shelved)
 
     # --- to the shelf -------------------------------------------------------------------------------------------------
 
@@ -77,7 +74,7 @@ class Shelving:
             yield from self._offload(order)
         else:
             order.done()
-            self.waits(server)
+            self.limit.begins(server, cloud.env.now)
 
     # --- off the host -------------------------------------------------------------------------------------------------
 
@@ -149,29 +146,11 @@ class Shelving:
 
     # --- the periodic task --------------------------------------------------------------------------------------------
 
-    def waits(self, server: Server) -> None:
-        """The server is shelved: _poll_shelved_instances finds it once it has been so for ``shelved_offload_time``."""
-        if self._offload_time > 0 and server.host is not None:
-            since = self._since[server.name] = self.cloud.env.now
-            due = self._polls.next_run(server.host, since + self._offload_time)
-            if due < math.inf:
-                self.cloud.env.process(self._poll(server, server.host, since, due))
-
-    def _poll(self, server: Server, host: int, since: float, due: float) -> Steps:
-        """Look at each run of the task from the first that may offload it, as long as it stays on the shelf."""
-        cloud = self.cloud
-        while due < math.inf:
-            yield cloud.env.timeout(due - cloud.env.now)
-            shelved = server.vm_state == "shelved" and server.host == host and not server.deleted
-            if not shelved or self._since.get(server.name) != since:
-                return
-            if server.task_state is None and cloud.hosts.power[host] == UP:
-                del self._since[server.name]
-                ctx = periodic_context(server)
-                cloud.db.save(server, ctx.request, task_state="shelving_offloading")
-                cloud.cast(self.offload(ctx, server), server)
-                return
-            due = self._polls.next_run(host, cloud.env.now)
+    def _poll_shelved(self, server: Server) -> None:
+        """``_poll_shelved_instances`` finds a server that has been shelved for ``shelved_offload_time``."""
+        ctx = periodic_context(server)
+        self.cloud.db.save(server, ctx.request, task_state="shelving_offloading")
+        self.cloud.cast(self.offload(ctx, server), server)
 
 
 def snapshot_of(server: Server) -> Image:
