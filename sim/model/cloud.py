@@ -16,6 +16,7 @@ from sim.eventlog import records
 from sim.eventlog.log import EventLog
 from sim.kernel.pool import Pool
 from sim.kernel.streams import Streams
+from sim.model.compute.failures import Trouble
 from sim.model.network.flows import Flow, Flows
 
 if TYPE_CHECKING:
@@ -123,20 +124,12 @@ class Cloud:
     # --- hosts
 
     def host_failed(self, host: int, kind: str, reason: str) -> None:
-        """A host falls silent: ``kind`` is crash, reboot, hang or network."""
-        self.failures.failed(host, kind, reason)
+        """A host falls silent until :meth:`host_returned`: ``kind`` is crash, reboot, hang or network."""
+        self.failures.strikes(host, Trouble(kind, for_good=True), reason)
 
     def host_returned(self, host: int) -> None:
-        """A silent host is back."""
-        self.failures.returned(host)
-
-    def host_stalled(self, host: int, stalled: bool) -> None:
-        """The host's storage answers no more, or again."""
-        self.failures.stalled(host, stalled)
-
-    def set_slow(self, host: int, factor: float) -> None:
-        """The host's own work takes ``factor`` times as long (1: as it should)."""
-        self.failures.slowed(host, factor)
+        """A silent host is back, whatever silenced it."""
+        self.failures.mended(host, *self.failures.silences(host))
 
     def record_host(self, host: int, reason: str = "") -> None:
         """Record a host as it now is."""

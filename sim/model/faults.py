@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sim.model.operators.hosts import HostKeeper
-from sim.model.operators.operator import Steps
+from sim.model.compute.failures import Trouble
+from sim.model.operators.operator import Operator, Steps
 from sim.scenario.spec import FaultSpec
 
 
 class Faults:
     """Starts one process for each thing that can fail; it sleeps until the failure."""
 
-    def __init__(self, keeper: HostKeeper) -> None:
-        self.keeper = keeper
-        self.cloud = keeper.cloud
+    def __init__(self, operator: Operator) -> None:
+        self.operator, self.cloud = operator, operator.cloud
 
     def start(self, spec: FaultSpec, hosts: Sequence[int], number: int) -> None:
         """Arm the failures of one entry of ``faults``; ``number`` tells entries apart in the random streams."""
@@ -29,11 +28,11 @@ class Faults:
         env, draw = self.cloud.env, self.cloud.streams.draw
         while True:
             yield env.timeout(draw(spec.every, f"fault.{number}.every", name))
-            job = self.keeper.operator.begin("fault", f"{name} ({spec.kind})")
-            well = [host for host in members if self.cloud.hosts.power[host] == "up"]
-            for host in well:
-                self.keeper.break_host(host, spec.kind, spec.factor)
+            job = self.operator.begin("fault", f"{name} ({spec.kind})")
+            trouble = Trouble(spec.kind, spec.factor)
+            for host in members:
+                self.cloud.failures.strikes(host, trouble, f"failed: {spec.kind}")
             yield env.timeout(draw(spec.repair, f"fault.{number}.repair", name))
-            for host in well:
-                self.keeper.mend_host(host, spec.kind)
-            self.keeper.operator.end(job)
+            for host in members:
+                self.cloud.failures.mended(host, trouble)
+            self.operator.end(job)

@@ -44,7 +44,7 @@ class Plan:
             env.process(self._play(step))
         for spec in self.scenario.workload:
             env.process(self._users(spec))
-        faults = Faults(self.keeper)
+        faults = Faults(self.operator)
         for number, fault in enumerate(self.scenario.faults):
             faults.start(fault, self._hosts(fault.hosts), number)
 

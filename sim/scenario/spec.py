@@ -309,7 +309,7 @@ class DrainStep(HostsStep):
 
 
 class RebootStep(HostsStep):
-    """Reboot hosts and let them return after ``takes``."""
+    """Reboot hosts and let them return after ``takes``. That ends a hang, too, and a crash that has no ``repair``."""
 
     takes: Dist = Dist.model_validate({"constant": "5 min"})
     enable: bool = True
@@ -396,10 +396,10 @@ class FaultSpec(Spec):
     kind: Literal["crash", "hang", "network", "storage_stall", "slow"] = "crash"
     factor: Number = Field(default=10.0, gt=1)
     every: Dist
-    """Time between a host's failures."""
+    """How long a host is well: from the start, or from its repair after such a failure, to the next one."""
     repair: Dist
     scope: Literal["host", "rack"] = "host"
-    """rack: all named hosts of a rack fail together."""
+    """rack: all named hosts of a rack fail together, whatever state they are in."""
 
 
 class WorkloadSpec(Spec):

@@ -28,7 +28,7 @@ from sim.model.compute.service_group import ServiceGroup
 from sim.model.conductor import Conductor
 from sim.model.database import Database
 from sim.model.guest_load import follow_traces
-from sim.model.host import HUNG, Hosts
+from sim.model.host import Hosts
 from sim.model.migration.own import migration_model
 from sim.model.network.flows import Flow, Flows
 from sim.model.placement import Placement
@@ -200,8 +200,7 @@ def _service_states(cloud: Cloud, rows: Sequence[HostRow]) -> None:
         if service.forced_down:
             cloud.service_group.force_down(host, True)
         elif service.state == "down":
-            cloud.hosts.power[host] = HUNG
-            cloud.service_group.silent(host, since=float("-inf"))
+            cloud.failures.silent_from_start(host)
 
 
 def _servers(cloud: Cloud, spec: CloudSpec, rows: Sequence[HostRow], view: View) -> None:

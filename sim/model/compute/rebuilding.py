@@ -21,7 +21,7 @@ from sim.model.exceptions import (
     NovaException,
     UnexpectedTaskState,
 )
-from sim.model.host import CRASHED, CUT_OFF, REBOOTING, UP
+from sim.model.host import UP
 from sim.model.migration_record import MigrationRecord
 from sim.model.numa import NO_ROOM
 from sim.model.server import Server
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 Steps = Generator[Event, Any, None]
 _UNDER_WAY = ("accepted", "pre-migrating", "done")
-_STILL = frozenset({CRASHED, REBOOTING, CUT_OFF})
-"""Power states of a host whose guests serve nobody."""
 _MAPPING = 0.2
 """Part of the rebuild before the guest is made: claim, networks, volumes (assumed; the sum is what was measured)."""
 
@@ -202,7 +200,7 @@ class _Rebuild:
         cloud.db.finish_event(server, request, self.event)
         if not active:
             return
-        since = cloud.hosts.silent_since.get(source) if cloud.hosts.power[source] in _STILL and self.ran else None
+        since = cloud.failures.dark_since(source) if self.ran else None
         cloud.compute.uptime.boots(server, request, since, "evacuation")
 
     # --- what goes wrong ----------------------------------------------------------------------------------------------

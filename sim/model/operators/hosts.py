@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sim.model.compute.failures import Trouble
 from sim.model.operators.drain import Drain
 from sim.model.operators.operator import Operator, Steps
 from sim.scenario.distribution import Dist
@@ -25,10 +26,12 @@ class HostKeeper:
         self.operator.end(job)
 
     def _reboot_one(self, host: int, takes: Dist, enable: bool) -> Steps:
-        name = self.cloud.hosts.names[host]
-        self.cloud.host_failed(host, "reboot", "rebooted by the operator")
+        """Also ends a hang, and a crash that nobody repairs."""
+        name, failures, reboot = self.cloud.hosts.names[host], self.cloud.failures, Trouble("reboot")
+        failures.strikes(host, reboot, "rebooted by the operator")
         yield self.cloud.env.timeout(self.cloud.streams.draw(takes, "reboot", name))
-        self.cloud.host_returned(host)
+        cured = [one for one in failures.silences(host) if one.kind == "hang" or (one.kind == "crash" and one.for_good)]
+        failures.mended(host, reboot, *cured)
         if enable and self.cloud.hosts.disabled[host]:
             yield from self.cloud.door.service(host, disabled=False)
 
@@ -52,34 +55,18 @@ class HostKeeper:
     def fail(self, hosts: list[int], spec: FailStep, target: str) -> Steps:
         """Hosts fail together; each is repaired in its own time."""
         job = self.operator.begin("fail", f"{target} ({spec.kind})")
-        for host in hosts:
-            self.break_host(host, spec.kind, spec.factor)
+        troubles = [Trouble(spec.kind, spec.factor, for_good=spec.repair is None) for _ in hosts]
+        for host, trouble in zip(hosts, troubles, strict=True):
+            self.cloud.failures.strikes(host, trouble, f"failed: {spec.kind}")
         if spec.repair is not None:
-            repairs = [self.cloud.env.process(self._repair(host, spec.kind, spec.repair)) for host in hosts]
+            pairs = zip(hosts, troubles, strict=True)
+            repairs = [self.cloud.env.process(self._repair(*pair, spec.repair)) for pair in pairs]
             yield self.cloud.env.all_of(repairs)
         self.operator.end(job)
 
-    def break_host(self, host: int, kind: str, factor: float) -> None:
-        """One host goes wrong."""
-        if kind == "slow":
-            self.cloud.set_slow(host, factor)
-        elif kind == "storage_stall":
-            self.cloud.host_stalled(host, True)
-        else:
-            self.cloud.host_failed(host, kind, f"failed: {kind}")
-
-    def mend_host(self, host: int, kind: str) -> None:
-        """One host is well again."""
-        if kind == "slow":
-            self.cloud.set_slow(host, 1.0)
-        elif kind == "storage_stall":
-            self.cloud.host_stalled(host, False)
-        else:
-            self.cloud.host_returned(host)
-
-    def _repair(self, host: int, kind: str, repair: Dist) -> Steps:
+    def _repair(self, host: int, trouble: Trouble, repair: Dist) -> Steps:
         yield self.cloud.env.timeout(self.cloud.streams.draw(repair, "repair", self.cloud.hosts.names[host]))
-        self.mend_host(host, kind)
+        self.cloud.failures.mended(host, trouble)
 
     def service(self, hosts: list[int], spec: ServiceStep, target: str) -> Steps:
         """Switch compute services."""
