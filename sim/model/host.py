@@ -53,8 +53,6 @@ class Hosts:
         """Each service reports at phase + k * report_interval."""
         self.crashes = [0] * count
         """How often all that ran on the host was lost: work that began before is gone."""
-        self.silent_since: dict[int, float] = {}
-        """Hosts whose service does not report, and since when."""
 
     def __len__(self) -> int:
         return len(self.names)

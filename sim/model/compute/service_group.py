@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _FIRST_REPORT_S = 5.0
 """A service that has just started reports for the first time after so long (servicegroup's INITIAL_REPORTING_DELAY)."""
+_SAME_MOMENT_S = 1e-6
+"""Reports that come as the last one is just ``service_down_time`` old are in time, however their phase was added up."""
 
 
 class ServiceGroup:
@@ -29,7 +31,9 @@ class ServiceGroup:
         self._expired: set[int] = set()
         """Hosts whose last report is too old."""
         self._turn = [0] * len(hosts)
-        """How often the host fell silent or spoke again: an older timeout has nothing to say."""
+        """How often the host fell silent or was heard again: an older timeout has nothing to say."""
+        self._awaited: dict[int, float] = {}
+        """Hosts that are back → when their first report comes."""
         self._waiting: dict[int, list[Event]] = {}
 
     def is_up(self, host: int) -> bool:
@@ -49,9 +53,9 @@ class ServiceGroup:
 
     def silent(self, host: int, since: float | None = None) -> None:
         """The service reports no more. ``since``: None is now, -inf is long ago."""
-        now = self._env.now
-        at = now if since is None else since
-        self._hosts.silent_since[host] = at
+        at = self._env.now if since is None else since
+        if self._awaited.pop(host, None) is not None:
+            return  # not heard of since it fell silent the last time: that is still what it will be missed by
         self._turn[host] += 1
         if math.isinf(at):
             self._expire(host, self._turn[host])
@@ -61,15 +65,17 @@ class ServiceGroup:
         self._at(seen, lambda _: self._expire(host, turn))
 
     def speaks(self, host: int, restarted: bool) -> None:
-        """The service is back: at its next report (a started one's first) Nova believes it to be alive."""
-        self._hosts.silent_since.pop(host, None)
-        self._turn[host] += 1
-        turn, now = self._turn[host], self._env.now
+        """The service is back: at its next report (a started one's first) Nova believes it to be alive.
+
+        Until then its last report grows older.
+        """
+        now = self._env.now
         if restarted:
             self._hosts.report_phase_s[host] = now + _FIRST_REPORT_S
         phase = float(self._hosts.report_phase_s[host])
         report = phase + max(0, math.ceil((now - phase) / self._interval_s)) * self._interval_s
-        self._at(report, lambda _: self._heard(host, turn))
+        self._awaited[host] = report
+        self._at(report, lambda _: self._heard(host, report))
 
     def force_down(self, host: int, forced: bool) -> None:
         """An administrator says so."""
@@ -82,12 +88,15 @@ class ServiceGroup:
         timeout.callbacks.append(then)
 
     def _expire(self, host: int, turn: int) -> None:
-        if turn == self._turn[host]:
+        reports_now = self._awaited.get(host, math.inf) <= self._env.now + _SAME_MOMENT_S
+        if turn == self._turn[host] and not reports_now:
             self._expired.add(host)
             self._settle(host)
 
-    def _heard(self, host: int, turn: int) -> None:
-        if turn == self._turn[host]:
+    def _heard(self, host: int, report: float) -> None:
+        if self._awaited.get(host) == report:
+            del self._awaited[host]
+            self._turn[host] += 1
             self._expired.discard(host)
             self._settle(host)
 
