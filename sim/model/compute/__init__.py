@@ -26,6 +26,7 @@ class Compute:
     """All that nova-compute does, on whichever host."""
 
     def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
         self.locks = Locks(cloud.env)
         self.uptime = Uptime(cloud)
         self.live_migration = LiveMigrations(cloud)
@@ -45,6 +46,7 @@ class Compute:
         self.uptime.host_died(host)
         self.live_migration.host_died(host)
         self.resize.host_died(host)
+        self._cloud.images.host_died(host)
 
     def host_returned(self, host: int) -> None:
         """nova-compute starts on the host, and looks at what it finds there: first at what was evacuated from it."""

@@ -40,12 +40,15 @@ class Images:
         cloud = self.cloud
         if image is None or self._cached(host, image, server):
             return True
-        key, asked = (host, image.name), cloud.env.now
-        coming = self._coming.get(key)
-        if coming is not None and cloud.storage.image_cache:
+        key, boot = (host, image.name), cloud.hosts.crashes[host]
+        while cloud.storage.image_cache and (coming := self._coming.get(key)) is not None:
+            asked = cloud.env.now
             yield coming
             cloud.log.append(records.Waited(cloud.env.now, "image", server.name, request, asked))
-            return key in self._has
+            if cloud.hosts.crashes[host] != boot:
+                return False
+            if key in self._has:
+                return True  # else it is the first of those who waited that tries next
         over = self._coming[key] = cloud.env.event()
         there = yield from self._download(host, image, server, request)
         if self._coming.get(key) is over:
@@ -74,13 +77,23 @@ class Images:
         cloud.log.append(records.Step(cloud.env.now, server.name, request, "image", name, began, outcome))
         return not copy.failed
 
+    def host_died(self, host: int) -> None:
+        """What came to the host, or went from it to the image service, breaks off; what has come is on its disk."""
+        for flow in self.cloud.flows.at_host(host):
+            if flow.label[0] == "image" and isinstance(flow.transfer, ByteCopy):
+                self.cloud.flows.command(flow, flow.transfer.break_off)
+
     def _cached(self, host: int, image: Image, server: Server) -> bool:
-        """An image that another server on the host was made from is there, too."""
+        """An image that a guest on the host was made from is there, too."""
         if not self.cloud.storage.image_cache:
             return False
         key = (host, image.name)
         if key not in self._has and any(
-            other.image is image and other is not server and not other.boot_from_volume and other.vm_state != "building"
+            other.image is image
+            and other is not server
+            and not other.boot_from_volume
+            and other.vm_state != "building"
+            and not other.unmade
             for other in self.cloud.db.on_host.get(host, {}).values()
         ):
             self._has.add(key)
