@@ -41,6 +41,15 @@ _RETRIED = (MigrationPreCheckError, InvalidHypervisorType, DestinationHypervisor
 """What makes the conductor try the next destination."""
 
 
+_UNFORESEEN = (GroupAffinityViolation,)
+"""What Nova's conductor does not expect: the server goes into error, and the error is told as another one."""
+
+
+def _told(error: NovaException) -> NovaException:
+    """What is told of an error."""
+    return MigrationError(str(error)) if isinstance(error, _UNFORESEEN) else error
+
+
 class LiveMigrationConductor:
     """``conductor.live_migration``."""
 
@@ -75,17 +84,16 @@ class LiveMigrationConductor:
                 yield from self._take(ctx, server, migration, forced)
                 dest = forced
         except NovaException as error:
-            unforeseen = isinstance(error, GroupAffinityViolation)
             self._give_back(server, migration)
             if not server.deleted:
+                unforeseen = isinstance(error, _UNFORESEEN)
                 db.save(server, request, vm_state="error" if unforeseen else KEEP, task_state=None)
             db.fault(server, error.code, str(error))
             db.save_migration(migration, "error")
-            told = MigrationError(str(error)) if unforeseen else error
-            db.finish_event(server, request, event, str(told))
+            db.finish_event(server, request, event, str(_told(error)))
             if asynchronous:
                 return
-            raise told from None
+            raise _told(error) from None
         db.save_migration(migration, "accepted", dest)
         db.finish_event(server, request, event)
         work = cloud.compute.live_migration.migrate(ctx, server, migration, block_migration)
