@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from sim.scenario.patterns import closest, match_names
 from sim.scenario.spec import (
     ACTIVITY_CLASSES,
     DrainStep,
+    EvacuateStep,
     FailStep,
     FaultSpec,
     HostsStep,
@@ -31,6 +33,10 @@ ACTIONS = ("request", "drain", "reboot", "rolling_reboot", "fail", "evacuate", "
 """What a step can be: exactly one of these."""
 _MICROVERSION = re.compile(r"2\.([1-9]\d*)$")
 _MICROVERSION_MAX = 104
+_SILENT = frozenset({"crash", "hang", "network"})
+"""Kinds of failure that Nova sees a host go down by."""
+_LEAST_S = 1.0
+"""Failures may not come faster, on the average: a run would never end."""
 
 
 def check_plan(checked: Checked) -> None:
@@ -154,11 +160,46 @@ def _hosts_step(checked: Checked, path: PathKeys, spec: HostsStep, chosen: list[
         _drain(checked, path, spec)
     if getattr(spec, "reason", None) is not None and getattr(spec, "set", None) != "disabled":
         checked.error((*path, "reason"), "only for set: disabled", "take it away")
-    if getattr(spec, "by", None) == "masakari" and "reaction" in spec.model_fields_set:
-        checked.error((*path, "reaction"), "Masakari has its own delays", "only for by: operator")
+    if isinstance(spec, EvacuateStep):
+        _evacuate(checked, path, spec, chosen)
     options = getattr(spec, "drain", None)
     if options is not None:
         _drain_options(checked, (*path, "drain"), options)
+
+
+def _evacuate(checked: Checked, path: PathKeys, spec: EvacuateStep, chosen: list[str]) -> None:
+    if spec.by == "masakari":
+        own = {
+            "reaction": "delays",
+            "concurrency": "threads, three of them",
+            "force_down": "way to switch a service off",
+        }
+        for field, what in own.items():
+            if field in spec.model_fields_set:
+                checked.error((*path, field), f"Masakari has its own {what}", "only for by: operator")
+    scenario = checked.scenario
+    if spec.again and scenario.run.duration is None:
+        checked.error((*path, "again"), "lasts as long as the run, which has no end of its own", "add run.duration")
+    if chosen and "plan" not in checked.tainted and not set(chosen) & _may_be_down(checked):
+        checked.warn((*path, "hosts"), "nothing ever makes one of these hosts fail", "add a fail: step, or faults:")
+
+
+def _may_be_down(checked: Checked) -> set[str]:
+    """Hosts that are down or forced down at some time, or may be."""
+    scenario = checked.scenario
+    down = {row.name for row in checked.rows if row.service.state == "down" or row.service.forced_down}
+    specs: list[HostsStep | FaultSpec] = [fault for fault in scenario.faults if fault.kind in _SILENT]
+    for step in scenario.plan:
+        if step.fail is not None and step.fail.kind in _SILENT:
+            specs.append(step.fail)
+        if step.service is not None and step.service.set == "forced_down":
+            specs.append(step.service)
+        specs += [one for one in (step.reboot, step.rolling_reboot) if one is not None]
+    for spec in specs:
+        for selector in spec.hosts:
+            with suppress(ValueError):  # told where it stands
+                down.update(checked.index.match(selector))
+    return down
 
 
 def _drain(checked: Checked, path: PathKeys, spec: DrainStep) -> None:
@@ -219,8 +260,8 @@ def _request(checked: Checked, path: PathKeys, spec: RequestStep, servers: Seque
 
 def _fault(checked: Checked, path: PathKeys, fault: FaultSpec) -> None:
     checked.selectors((*path, "hosts"), fault.hosts)
-    if not fault.every.mean > 0:
-        checked.error((*path, "every"), "failures without any time between them", "write a time above 0")
+    if fault.every.mean < _LEAST_S:
+        checked.error((*path, "every"), f"{fault.every.mean:g} s between failures", "a second at least, on average")
     if "factor" in fault.model_fields_set and fault.kind != "slow":
         checked.error((*path, "factor"), f"has no meaning for kind: {fault.kind}", "only kind: slow has a factor")
 

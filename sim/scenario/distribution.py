@@ -103,6 +103,13 @@ class Dist(BaseModel):
         if len(given) != 1:
             known = ", ".join(type(self).model_fields)
             raise ValueError(f"give exactly one of {known}" + (f", not {' and '.join(given)}" if given else ""))
+        try:
+            finite = math.isfinite(self.mean) and math.isfinite(self.quantile(1.0 - 2.0**-53))
+        except OverflowError:
+            finite = False
+        if not finite:
+            right = "lower sigma" if self.lognormal is not None else "raise shape, or lower scale"
+            raise ValueError(f"reaches beyond every number; {right}")
         return self
 
     @classmethod

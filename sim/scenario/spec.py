@@ -336,13 +336,21 @@ class FailStep(HostsStep):
 
 
 class EvacuateStep(HostsStep):
-    """Evacuate all servers of hosts that are down, waiting until Nova believes it."""
+    """Evacuate all servers of each of the hosts that fails (or has), once Nova believes it to be down.
+
+    An operator leaves alone who is back by then. Masakari misses who is back when it looks; who is back later keeps its
+    servers, for Nova refuses.
+    """
 
     by: Literal["operator", "masakari"] = "operator"
     reaction: Dist = Dist.model_validate({"constant": 0})
     """Operator: how long until somebody starts, once the service is seen down."""
     concurrency: Whole = Field(default=3, ge=1)
+    again: bool = False
+    """Whenever one of the hosts fails, as long as the run lasts; nothing waits for the end of such a step. What was
+    switched off of a host is switched on when it is back. False: once."""
     force_down: bool = False
+    """The operator forces the service down as soon as the host fails, instead of waiting for ``service_down_time``."""
     microversion: str = "2.90"
     destination: str | None = None
 
@@ -392,7 +400,7 @@ class PlanStep(Spec):
 class FaultSpec(Spec):
     """Bad luck by distribution: each host named fails on its own, again and again."""
 
-    hosts: tuple[str, ...] = ("*",)
+    hosts: tuple[str, ...] = Field(default=("*",), min_length=1)
     kind: Literal["crash", "hang", "network", "storage_stall", "slow"] = "crash"
     factor: Number = Field(default=10.0, gt=1)
     every: Dist

@@ -139,6 +139,13 @@ SCENARIO_MISTAKES: dict[str, Mistake] = {
     "link of no effect": Mistake("drain: {hosts: [h-1], concurrency: 2}", "§link: {links: [\"*\"]}", "plan[0].link", ("neither capacity nor factor", "1 Gbit/s")),
     "workload for ever": Mistake("run: {seed: 1}", "workload:\n§  - {name: users, every: 1 min, lifetime: 1 h}\nrun: {seed: 1}", "workload[0]", ("arrive for ever", "until:")),
     "workload without times": Mistake("run: {seed: 1}", "workload:\n§  - {name: users, count: 3}\nrun: {seed: 1}", "workload[0]", ("every and lifetime missing", "trace: FILE")),
+    "masakari's threads": Mistake("drain: {hosts: [h-1], concurrency: 2}", "§evacuate: {hosts: [h-1], by: masakari, concurrency: 9}", "plan[0].evacuate.concurrency", ("Masakari has its own threads", "by: operator")),
+    "masakari forces nothing down": Mistake("drain: {hosts: [h-1], concurrency: 2}", "§evacuate: {hosts: [h-1], by: masakari, force_down: true}", "plan[0].evacuate.force_down", ("Masakari has its own way", "by: operator")),
+    "on duty for how long": Mistake("drain: {hosts: [h-1], concurrency: 2}", "§evacuate: {hosts: [h-1], again: true}", "plan[0].evacuate.again", ("lasts as long as the run", "run.duration")),
+    "faults of nothing": Mistake("run: {seed: 1}", "faults:\n§  - {hosts: [], every: 1 h, repair: 1 h}\nrun: {seed: 1}", "faults[0].hosts", ("nothing is here",)),
+    "faults without pause": Mistake("run: {seed: 1}", "faults:\n§  - {every: 1 ms, repair: 0}\nrun: {seed: 1}", "faults[0].every", ("0.001 s between failures", "a second at least")),
+    "a sigma beyond numbers": Mistake("run: {seed: 1}", "faults:\n§  - {every: 1 day, repair: {lognormal: {median: 1 h, sigma: 400}}}\nrun: {seed: 1}", "faults[0].repair", ("reaches beyond every number", "lower sigma")),
+    "a shape beyond numbers": Mistake("run: {seed: 1}", "faults:\n§  - {every: {weibull: {shape: 0.001, scale: 1 day}}, repair: 1 h}\nrun: {seed: 1}", "faults[0].every", ("reaches beyond every number", "raise shape")),
     "negative seed": Mistake("run: {seed: 1}", "§run: {seed: -1}", "run.seed", ("-1 is out of range", "at least 0")),
     # files that it names
     "no such nova.conf": Mistake("nova: {options: {resize_confirm_window: 60}}", "§nova: {conf: nova.cfg}", "cloud.nova.conf", ("no such file: nova.cfg",)),
