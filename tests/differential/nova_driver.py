@@ -209,8 +209,8 @@ class Driver(fake.FakeDriver):
         outcome = self.jobs.pop(instance.uuid)
         guest = self.instances.get(instance.uuid)
         off = guest is None or guest.state == power_state.SHUTDOWN
-        if WORLD.as_libvirt and (off or dest in WORLD.crashed):
-            # There is no guest any more, or nobody takes it: the copy fails.
+        if WORLD.as_libvirt and outcome != "aborted" and (off or dest in WORLD.crashed):
+            # There is no guest any more, or nobody takes it: the copy fails, if it has not been given up before.
             recover_method(context, instance, dest, migrate_data)
             return
         if WORLD.slow:
