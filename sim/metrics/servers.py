@@ -55,7 +55,7 @@ def needs(source: Records) -> pl.DataFrame:
     """Why servers need a person at the end: server, since_s, kind, reason; a server may be there for several reasons.
 
     Kinds: ``error``, ``unconfirmed``, ``stuck``, ``host-down``, ``guest-lost`` (Nova calls it
-    ACTIVE), ``not-started`` (its host came back, its guest did not), ``given-up`` (an operation left it).
+    ACTIVE), ``not-started`` (off since its host failed), ``given-up`` (an operation left it).
     """
     return source.keep("servers.needs", lambda: _needs(source))
 
@@ -120,15 +120,22 @@ def _lost(source: Records, ends: pl.DataFrame) -> pl.DataFrame:
 
 
 def _not_started(source: Records, ends: pl.DataFrame) -> pl.DataFrame:
-    """Servers whose guest went with their host and is missed to the end; the host is back, Nova calls them stopped."""
+    """Servers whose guest went with their host and is missed to the end, though the host that they are on is up.
+
+    Nova calls them stopped: it found them off when the host was back, or left them so where they were evacuated to.
+    """
     missed = source.frame(r.Downtime).filter(
         pl.col("cause").is_in(["host-failure", "host-reboot"]) & (pl.col("t") >= source.end_s)
     )
     stopped = ends.filter((pl.col("vm_state") == "stopped") & (pl.col("power").is_null() | (pl.col("power") == "up")))
-    dead = missed.join(stopped.select("server"), on="server").sort("began", "server")
-    return dead.select(
+    dead = missed.join(stopped.select("server"), on="server")
+    there = source.frame(r.MigrationState).filter((pl.col("type") == "evacuation") & (pl.col("status") == "done"))
+    dead = dead.join(there.group_by("server").agg(pl.col("t").max().alias("moved_s")), on="server", how="left")
+    evacuated = pl.col("moved_s").fill_null(-1.0) >= pl.col("began")
+    return dead.sort("began", "server").select(
         "server", pl.col("began").alias("since_s"), pl.lit("not-started").alias("kind"),
-        pl.lit("went down with its host, which is back, and was not started again").alias("reason"),
+        pl.when(evacuated).then(pl.lit("went down with its host, was evacuated, and is stopped there since then"))
+        .otherwise(pl.lit("went down with its host, which is back, and was not started again")).alias("reason"),
     )  # fmt: skip
 
 

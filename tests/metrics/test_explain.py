@@ -251,8 +251,10 @@ def test_a_move_that_a_reset_took_out_of_its_window_says_so() -> None:
 def test_an_evacuated_server_that_was_left_stopped_is_not_said_to_serve() -> None:
     """From microversion 2.95 on Nova leaves it stopped: its downtime has not ended for its users."""
     told = explain(sim.run(SCENARIOS / "failed_host_evacuation.yaml"), "shop-1")
-    assert told.splitlines()[-1].startswith("In the end it is SHUTOFF on ")
-    assert told.endswith("in all, and it does not run now.")
+    end, person = told.splitlines()[-2:]
+    assert end.startswith("In the end it is SHUTOFF on ")
+    assert end.endswith("stood still for 2 h 50 min in all, and it does not run now.")
+    assert "was evacuated, and is stopped there since then. To do: start it" in person
 
 
 def test_who_gives_up_is_named() -> None:

@@ -187,21 +187,23 @@ class _Rebuild:
 
     def _moved(self) -> None:
         cloud, server, request = self.cloud, self.server, self.ctx.request
-        source = self.migration.source
+        source, uptime = self.migration.source, self.cloud.compute.uptime
         assert source is not None
-        active = server.vm_state == "active"
-        if not active:  # while it is still its old host's, whose guest was missed
-            cloud.compute.uptime.gone(server)
+        since = uptime.missed_since(server)
+        if since is None and self.ran:
+            since = cloud.failures.dark_since(source)
         left = [host for host in server.left_on if host != self.dest]
         server.left_on = (*left, *(() if server.unmade else (source,)))
         server.unmade_on = server.move_claim = None
         cloud.db.save(server, request, host=self.dest)
         cloud.db.save_migration(self.migration, "done")
         cloud.db.finish_event(server, request, self.event)
-        if not active:
-            return
-        since = cloud.failures.dark_since(source) if self.ran else None
-        cloud.compute.uptime.boots(server, request, since, "evacuation")
+        if server.vm_state == "active":
+            uptime.boots(server, request, since, "evacuation")
+        elif since is not None:
+            uptime.stays_off(server, since)
+        else:
+            uptime.gone(server)
 
     # --- what goes wrong ----------------------------------------------------------------------------------------------
 

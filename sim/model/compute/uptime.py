@@ -45,6 +45,8 @@ class Uptime:
         self._timeout_s = int(cloud.options["DEFAULT.shutdown_timeout"])
         self._retry_s = int(cloud.options["compute.shutdown_retry_interval"])
         self._lost: dict[str, _Lost] = {}
+        self._returning: dict[str, _Lost] = {}
+        """Servers that are missed until their guest, which was started, has booted, wherever it is then."""
         self._started: dict[str, float] = {}
         """Servers that were powered on in this run, and when."""
         self._booting: dict[str, float] = {}
@@ -76,6 +78,11 @@ class Uptime:
         lost = self._lost.get(server.name)
         return lost if lost is not None and lost.host == server.host else None
 
+    def missed_since(self, server: Server) -> float | None:
+        """Since when its guest is missed; None if it is not."""
+        lost = self._loss(server) or self._returning.get(server.name)
+        return None if lost is None else lost.since
+
     # --- what happens to guests ---------------------------------------------------------------------------------------
 
     def host_died(self, host: int) -> None:
@@ -84,7 +91,7 @@ class Uptime:
         cause = "host-reboot" if cloud.hosts.power[host] == REBOOTING else "host-failure"
         for server in cloud.db.on_host.get(host, {}).values():
             if server.power_state not in _OFF and self._loss(server) is None:
-                self._lost[server.name] = _Lost(host, cloud.env.now, cause)
+                self._misses(server, host, cause)
 
     def is_now(self, server: Server, real: int) -> None:
         """What the guest is, whatever the server's row says of it."""
@@ -96,9 +103,15 @@ class Uptime:
     def stops(self, server: Server, cause: str) -> None:
         """A guest that runs is stopped for a while, and missed from this moment on because of ``cause``."""
         if server.host is not None and not self.off(server):
-            self._lost[server.name] = _Lost(server.host, self._cloud.env.now, cause)
+            self._misses(server, server.host, cause)
         self._untold.pop(server.name, None)
         self._started.pop(server.name, None)
+
+    def _misses(self, server: Server, host: int, cause: str) -> None:
+        """From now on its guest is missed; one that had not booted yet is missed since it was before."""
+        before = self._returning.pop(server.name, None)
+        now = self._cloud.env.now
+        self._lost[server.name] = _Lost(host, now, cause) if before is None else before._replace(host=host)
 
     def follows(self, server: Server) -> None:
         """The server is on another host; if its guest is missed, it is missed there."""
@@ -106,13 +119,22 @@ class Uptime:
         if lost is not None and server.host is not None:
             self._lost[server.name] = lost._replace(host=server.host)
 
+    def stays_off(self, server: Server, since: float) -> None:
+        """It is stopped on the host that it was evacuated to; its guest is missed until somebody starts it."""
+        lost = self._lost.get(server.name)
+        self._started.pop(server.name, None)
+        self._untold.pop(server.name, None)
+        if server.host is not None:
+            self._lost[server.name] = _Lost(server.host, since, "host-failure" if lost is None else lost.cause)
+
     def boots(self, server: Server, request: str | None, since: float | None = None, cause: str = "") -> None:
         """The guest was started at this moment. It was missed since ``since``, because of ``cause``; None: it was not.
 
-        A guest that was lost with its host was missed since then.
+        A guest that was lost with its host was missed since then, also if it had been started once before and had not
+        booted.
         """
         cloud = self._cloud
-        lost = self._loss(server)
+        lost = self._loss(server) or self._returning.pop(server.name, None)
         server.unmade_on = None
         self._lost.pop(server.name, None)
         self._untold.pop(server.name, None)
@@ -120,13 +142,15 @@ class Uptime:
         self._booting.pop(server.name, None)
         if lost is not None:
             since, cause = lost.since, lost.cause
-        if since is not None:
-            cloud.cast(self._serve(server, request, since, cause))
+        if since is not None and server.host is not None:
+            self._returning[server.name] = _Lost(server.host, since, cause)
+            cloud.cast(self._serve(server, request))
 
     def gone(self, server: Server) -> None:
         """The guest is off, on purpose, or deleted: nobody misses it any more."""
-        lost = self._loss(server)
+        lost = self._loss(server) or self._returning.get(server.name)
         self._lost.pop(server.name, None)
+        self._returning.pop(server.name, None)
         self._untold.pop(server.name, None)
         if lost is not None:
             now = self._cloud.env.now
@@ -136,22 +160,22 @@ class Uptime:
     def missed(self) -> list[records.Downtime]:
         """The guests that are missed at this moment, each as if its downtime ended now."""
         cloud = self._cloud
-        servers = [server for name in self._lost if not (server := cloud.db.servers[name]).deleted]
+        lost = [(name, one) for name, one in self._lost.items() if one.host == cloud.db.servers[name].host]
         return [
-            records.Downtime(cloud.env.now, server.name, lost.since, lost.cause, None)
-            for server in servers
-            if (lost := self._loss(server)) is not None
+            records.Downtime(cloud.env.now, name, one.since, one.cause, None)
+            for name, one in (*lost, *self._returning.items())
+            if not cloud.db.servers[name].deleted
         ]
 
-    def _serve(self, server: Server, request: str | None, since: float, cause: str) -> Generator[Event, Any, None]:
+    def _serve(self, server: Server, request: str | None) -> Generator[Event, Any, None]:
         """The downtime ends when the guest has booted, if nothing has happened to it meanwhile."""
         cloud, began, host = self._cloud, self._cloud.env.now, server.host
         yield cloud.env.timeout(self._boot_s(server))
-        serves = self._started.get(server.name) == began and server.host == host and self._loss(server) is None
-        name, outcome = None if host is None else cloud.hosts.names[host], "done" if serves else "aborted"
+        missed = self._returning.pop(server.name, None) if self._started.get(server.name) == began else None
+        name, outcome = None if host is None else cloud.hosts.names[host], "aborted" if missed is None else "done"
         cloud.log.append(records.Step(cloud.env.now, server.name, request, "guest_boot", name, began, outcome))
-        if serves:
-            cloud.log.append(records.Downtime(cloud.env.now, server.name, since, cause, request))
+        if missed is not None:
+            cloud.log.append(records.Downtime(cloud.env.now, server.name, missed.since, missed.cause, request))
 
     def _boot_s(self, server: Server) -> float:
         """How long the guest boots that was started last."""
