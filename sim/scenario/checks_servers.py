@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sim import units
-from sim.scenario.expand import GIB, MIB, server_hosts, server_pattern
+from sim.scenario.expand import GIB, MIB, HostRow, server_hosts, server_pattern
 from sim.scenario.findings import Checked, parts_of
+from sim.scenario.guest_cpus import guest_cpus
 from sim.scenario.patterns import Pattern, closest
 from sim.scenario.spec import ACTIVITY_CLASSES, ActivitySpec, FlavorSpec, ServerSpec
 from sim.scenario.tree import PathKeys
@@ -48,18 +50,38 @@ _HOSTLESS = ("error", "building", "shelved_offloaded", "deleted")
 class _Load:
     """What the servers take of each host, in placement's units."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Sequence[HostRow]) -> None:
         self.vcpus: Counter[str] = Counter()
+        self.pcpus: Counter[str] = Counter()
         self.memory_mb: Counter[str] = Counter()
         self.disk_gb: Counter[str] = Counter()
         self.groups: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.most = {
+            "vcpus": max((row.vcpus for row in rows), default=0),
+            "pinned_vcpus": max((row.pinned_vcpus for row in rows), default=0),
+            "memory": max((row.memory_mb * MIB for row in rows), default=0),
+            "disk": max((row.disk_gb * GIB for row in rows), default=0),
+        }
+        """What the largest host has of each."""
 
     def add(self, hosts: Counter[str], flavor: FlavorSpec, local: bool) -> None:
         disk_gb = ((flavor.disk if local else 0) + flavor.ephemeral) // GIB + -(-flavor.swap // GIB)
+        vcpus, pcpus = _cpus(flavor)
         for host, count in hosts.items():
-            self.vcpus[host] += count * flavor.vcpus
+            self.vcpus[host] += count * vcpus
+            self.pcpus[host] += count * pcpus
             self.memory_mb[host] += count * (flavor.memory // MIB)
             self.disk_gb[host] += count * disk_gb
+
+
+def _cpus(flavor: FlavorSpec) -> tuple[int, int]:
+    """VCPU and PCPU of a flavor; what Nova refuses is told elsewhere."""
+    specs = flavor.extra_specs
+    try:
+        found = guest_cpus(flavor.vcpus, flavor.memory // MIB, specs, {})
+        return int(specs.get("resources:VCPU", found.vcpus)), int(specs.get("resources:PCPU", found.pcpus))
+    except ValueError:
+        return flavor.vcpus, 0
 
 
 def check_servers(checked: Checked) -> None:
@@ -68,7 +90,7 @@ def check_servers(checked: Checked) -> None:
     flavors = {flavor.name: flavor for flavor in cloud.flavors}
     first: dict[str, int] = {}
     uuids: dict[str, int] = {}
-    load = _Load()
+    load = _Load(checked.rows)
     for number, entry in enumerate(cloud.servers):
         path: PathKeys = ("cloud", "servers", number)
         try:
@@ -241,7 +263,7 @@ def _place(checked: Checked, path: PathKeys, entry: ServerSpec, columns: _Column
         return
     for name in dict.fromkeys(columns.flavor):
         if checked.whole:
-            _fits_somewhere(checked, path, flavors[name], local)
+            _fits_somewhere(checked, path, flavors[name], local, load)
         at = [host for flavor, host in zip(columns.flavor, columns.host, strict=True) if flavor == name] if len(
             set(columns.flavor)) > 1 else columns.host  # fmt: skip
         load.add(Counter(host for host in at if host is not None), flavors[name], local)
@@ -256,16 +278,15 @@ def _place(checked: Checked, path: PathKeys, entry: ServerSpec, columns: _Column
                          "the server is pinned to a zone that it is not in")  # fmt: skip
 
 
-def _fits_somewhere(checked: Checked, path: PathKeys, flavor: FlavorSpec, local: bool) -> None:
-    needs = (("vcpus", flavor.vcpus, max((row.vcpus for row in checked.rows), default=0), str),
-             ("memory", flavor.memory, max((row.memory_mb * MIB for row in checked.rows), default=0),
-              units.format_bytes),
-             ("disk", flavor.disk + flavor.ephemeral if local else 0,
-              max((row.disk_gb * GIB for row in checked.rows), default=0), units.format_bytes))  # fmt: skip
-    for word, need, most, text in needs:
-        if need > most:
+def _fits_somewhere(checked: Checked, path: PathKeys, flavor: FlavorSpec, local: bool, load: _Load) -> None:
+    vcpus, pcpus = _cpus(flavor)
+    needs = {"vcpus": vcpus, "pinned_vcpus": pcpus, "memory": flavor.memory,
+             "disk": flavor.disk + flavor.ephemeral if local else 0}  # fmt: skip
+    for word, need in needs.items():
+        text = str if word.endswith("vcpus") else units.format_bytes
+        if need > load.most[word]:
             checked.error((*path, "flavor"), f"{flavor.name!r} needs {text(need)} of {word}, more than any host has",
-                          f"the largest host has {text(most)}")  # fmt: skip
+                          f"the largest host has {text(load.most[word])}")  # fmt: skip
 
 
 def _overfull(checked: Checked, load: _Load) -> None:
@@ -273,6 +294,7 @@ def _overfull(checked: Checked, load: _Load) -> None:
     for row in checked.rows:
         for word, used, total in (
             ("VCPU", load.vcpus[row.name], (row.vcpus - row.reserved_vcpus) * row.cpu_ratio),
+            ("PCPU", load.pcpus[row.name], row.pinned_vcpus),
             ("MEMORY_MB", load.memory_mb[row.name], (row.memory_mb - row.reserved_memory_mb) * row.ram_ratio),
             ("DISK_GB", load.disk_gb[row.name], (row.disk_gb - row.reserved_disk_gb) * row.disk_ratio),
         ):

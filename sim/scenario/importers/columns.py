@@ -52,6 +52,7 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "disk_gb": ("local_disk_size", "local_gb", "Local GB", "Local Disk Size"),
         "aggregates": ("aggregates", "Aggregates"),
         "ip": ("Host IP",),
+        "cpu_info": ("CPU info",),
     },
     "services": {
         "id": ("ID",),
@@ -66,6 +67,7 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "aggregates": {
         "id": ("ID",),
+        "uuid": ("UUID",),
         "name": ("Name",),
         "zone": ("Availability Zone",),
         "metadata": ("Properties", "metadata"),
@@ -91,6 +93,7 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "images": {
         "id": ("ID",),
         "name": ("Name",),
+        "status": ("Status",),
         "size": ("Size",),
         "min_disk": ("Min Disk",),
         "min_ram": ("Min RAM",),
@@ -113,6 +116,13 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "ratio": ("Allocation Ratio",),
         "used": ("Used",),
     },
+    "providers": {
+        "id": ("UUID",),
+        "name": ("Name",),
+    },
+    "traits": {
+        "name": ("Name",),
+    },
 }  # fmt: skip
 """What a file lists → field → its columns, the best first."""
 
@@ -126,14 +136,21 @@ _TELLING: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     ("flavors", (("RAM",), ("rxtx_factor", "Name"))),
     ("migrations", (("Source Compute",), ("Dest Compute",))),
     ("inventories", (("Resource Class", "Total"),)),
+    ("providers", (("UUID", "Name", "Generation"),)),
     ("aggregates", (("Hosts", "Name"), ("Availability Zone", "Properties", "Name"))),
-    ("servers", (("Name", "Status", "Host"), ("Name", "Status", "tenant_id"), ("Name", "Status", "ID"))),
+    ("servers", (("Name", "Status", "Host"),)),
 )  # fmt: skip
 """Columns of which any group, being there, tells what a file lists. Looked at in this order."""
 
+_OTHERS = (
+    "MAC Address", "Attached to", "Volume Type", "Subnets", "subnet_ids", "Floating IP Address",
+    "External gateway info", "Provisioning State", "Agent Type", "Datastore", "node_count", "Share Proto",
+)  # fmt: skip
+"""Columns of lists that are none of ours, though others of theirs are like ours: ports, volumes, networks, …"""
+
 _NAMED = (("aggregate", "aggregates"), ("service", "services"), ("group", "groups"), ("flavor", "flavors"),
-          ("image", "images"), ("migration", "migrations"), ("inventor", "inventories"), ("hypervisor", "hypervisors"),
-          ("server", "servers"), ("instance", "servers"))  # fmt: skip
+          ("image", "images"), ("migration", "migrations"), ("inventor", "inventories"), ("trait", "traits"),
+          ("hypervisor", "hypervisors"), ("server", "servers"), ("instance", "servers"))  # fmt: skip
 """Part of a file's name → what it lists, where the columns do not tell."""
 
 
@@ -143,15 +160,21 @@ def plain(column: str) -> str:
 
 
 def kind_of(columns: Iterable[str], stem: str) -> str | None:
-    """What a file with these columns lists; the file's name decides where they do not."""
+    """What a file with these columns lists; the file's name decides where they do not, if all of them go with it."""
     found = {plain(column) for column in columns}
+    if any(plain(one) in found for one in _OTHERS):
+        return None
     for kind, groups in _TELLING:
         if any(all(plain(one) in found for one in group) for group in groups):
             return kind
-    for word, kind in _NAMED:
-        if word in stem.lower() and found & {plain(one) for names in COLUMNS[kind].values() for one in names}:
-            return kind
-    return None
+    named = named_after(stem)
+    known = {plain(one) for names in COLUMNS[named].values() for one in names} if named is not None else set()
+    return named if found <= known else None
+
+
+def named_after(stem: str) -> str | None:
+    """What a file of this name should list."""
+    return next((kind for word, kind in _NAMED if word in stem.lower()), None)
 
 
 COMMANDS: Mapping[str, str] = {

@@ -7,13 +7,15 @@ another client) are laid over each other by id: what one leaves blank another ma
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sim.errors import InputError, Issue
-from sim.scenario.importers.columns import COLUMNS, kind_of, plain
+from sim.scenario.importers.columns import COLUMNS, kind_of, named_after, plain
 from sim.scenario.importers.places import place
 from sim.scenario.patterns import closest
 from sim.scenario.tree import Key, shown
@@ -23,6 +25,7 @@ _WRAPPED = ("servers", "hypervisors", "services", "aggregates", "server_groups",
             "os-services", "data", "items", "value")  # fmt: skip
 """Keys under which an API answer or a tool puts its list."""
 _BLANK = (None, "", "None", "null")
+_PAIR = re.compile(r"([^=,']+)='(.*?)'(?:,\s+(?=[^=,']+=')|\s*$)", re.DOTALL)
 
 
 @dataclass
@@ -35,10 +38,13 @@ class Export:
     prefix: tuple[Key, ...]
     """Where the list stands in the file."""
     rows: list[dict[str, Any]]
+    single: bool = False
+    """The file is one row, as `… show` prints it, and no list."""
 
     def where(self, index: int, *path: Key) -> str:
         """File, line and path of a value in a row."""
-        return place(str(self.path), self.text, (*self.prefix, index, *path))
+        row: tuple[Key, ...] = () if self.single else (index,)
+        return place(str(self.path), self.text, (*self.prefix, *row, *path))
 
 
 class Row:
@@ -91,6 +97,8 @@ class Row:
 
 
 def _is_blank(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isnan(value)  # what tools that made a table of the export write for nothing
     return value is None or (isinstance(value, str) and value.strip() in _BLANK)
 
 
@@ -109,8 +117,13 @@ class Exports:
         found = [one for one in self.files if one.kind == kind]
         return sorted(found, key=lambda one: (-len(one.rows), -len(one.rows[0]) if one.rows else 0, one.path.name))
 
-    def rows(self, kind: str, keys: tuple[str, ...] = ("id", "name")) -> list[Row]:
-        """What the files of a kind list, each thing once: the same where any of ``keys`` is the same in two files."""
+    def rows(
+        self, kind: str, keys: tuple[str, ...] = ("id", "name"), only: Callable[[Row], bool] | None = None
+    ) -> list[Row]:
+        """What the files of a kind list, each thing once: the same where any of ``keys`` is the same in two files.
+
+        Rows of which ``only`` says no are none of that kind, whatever else they are.
+        """
         made: list[Row] = []
         for export in self.of(kind):
             known: dict[tuple[str, str], Row] = {}
@@ -119,6 +132,8 @@ class Exports:
                     known.update({(key, str(value)): row for value in row.values(key)})
             for index in range(len(export.rows)):
                 row = Row(kind, export, index)
+                if only is not None and not only(row):
+                    continue
                 same = [known[key, str(value)] for key in keys if (value := row.get(key)) is not None
                         and (key, str(value)) in known]  # fmt: skip
                 # A name may be there twice; only an id that is the same, or missing, makes two rows one.
@@ -145,10 +160,15 @@ def read_exports(directory: str | Path) -> Exports:
         right = f"name the folder {shown(str(folder.parent))!r}" if folder.exists() else closest(folder.name, siblings)
         raise InputError([Issue(str(directory), what, right)])
     found = Exports(folder, [], [])
-    paths = sorted(one for one in folder.iterdir() if one.suffix.lower() == ".json" and one.is_file())
+    everything = sorted(one for one in folder.iterdir() if one.is_file())
+    paths = [one for one in everything if one.suffix.lower() == ".json"]
+    others = [one.name for one in everything if one not in paths and named_after(one.name) is not None]
     if not paths:
-        raise InputError([Issue(str(directory), "has no *.json", "save exports here, like 'openstack "
-                                "server list --all-projects --long -f json > server-list.json'")])  # fmt: skip
+        raise InputError([Issue(str(directory), f"has {others[0]}, but no *.json" if others else "has no *.json",
+                                "save exports here, like 'openstack server list --all-projects --long -f json > "
+                                "server-list.json'")])  # fmt: skip
+    told = "only *.json is read (add -f json to the command)"
+    found.unused.extend(f"{shown(str(folder / one))}: {told}" for one in others)
     for path in paths:
         _read(path, found)
     if found.issues:
@@ -170,6 +190,9 @@ def _read(path: Path, found: Exports) -> None:
         return
     prefix: tuple[Key, ...] = ()
     hint = path.stem
+    if isinstance(data, dict) and kind_of(data, hint) is not None:
+        _rows(path, text, [data], found, prefix=(), hint=hint, single=True)
+        return
     if isinstance(data, dict):
         key = next((one for one in _WRAPPED if isinstance(data.get(one), list)), None)
         if key is not None:
@@ -179,7 +202,7 @@ def _read(path: Path, found: Exports) -> None:
                     if isinstance(values, dict)]  # fmt: skip
             hint = f"{path.stem} inventories"
         else:
-            found.unused.append(f"{name}: one thing, not a list of them (made by `… list -f json`?)")
+            found.unused.append(f"{name}: neither a list of servers, hypervisors, … nor one of them")
             return
     if not isinstance(data, list):
         what = f"holds {'text' if isinstance(data, str) else 'a single value'}, not a list"
@@ -188,7 +211,9 @@ def _read(path: Path, found: Exports) -> None:
     _rows(path, text, data, found, prefix=prefix, hint=hint)
 
 
-def _rows(path: Path, text: str, data: list[Any], found: Exports, *, prefix: tuple[Key, ...], hint: str) -> None:
+def _rows(
+    path: Path, text: str, data: list[Any], found: Exports, *, prefix: tuple[Key, ...], hint: str, single: bool = False
+) -> None:
     name = shown(str(path))
     bad = [(index, row) for index, row in enumerate(data) if not isinstance(row, dict)]
     if bad and len(bad) < len(data):
@@ -206,7 +231,7 @@ def _rows(path: Path, text: str, data: list[Any], found: Exports, *, prefix: tup
         )
         found.unused.append(f"{name}: not a list of servers, hypervisors, … ({says})")
         return
-    found.files.append(Export(path, text, kind, prefix, data))
+    found.files.append(Export(path, text, kind, prefix, data, single))
 
 
 def _not_json(name: str, text: str, error: Exception) -> Issue:
@@ -242,10 +267,13 @@ def summary(found: Exports) -> Iterator[str]:
 
 
 def as_mapping(value: Any) -> dict[str, Any] | None:
-    """An object, or the client's ``a='b', c='d'`` in its place; None if it is neither."""
+    """An object, or the client's ``a='b', c='d, e'`` in its place; None if it is neither."""
     if isinstance(value, Mapping):
         return {str(key): inner for key, inner in value.items()}
     if isinstance(value, str):
+        quoted = {match[1].strip(): match[2] for match in _PAIR.finditer(value)}
+        if not _PAIR.sub("", value).strip():
+            return quoted
         parts = [part.split("=", 1) for part in value.split(", ") if part.strip()]
         if all(len(part) == 2 for part in parts):
             return {key.strip(): text.strip().strip("'\"") for key, text in parts}

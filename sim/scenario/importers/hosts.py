@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sim.scenario.importers.columns import COMMANDS
 from sim.scenario.importers.exports import Exports, Row, as_mapping, as_names
+from sim.scenario.importers.placement import read_placement
 from sim.scenario.importers.values import HostDefaults, Notes, natural, short
 
 _RACK = re.compile(r"(?:^|[-_.])((?:rack|rk|r|cabinet|cab|row|chassis|enclosure|enc)[-_]?[0-9]+)(?=[-_.a-z]|$)", re.I)
-_RESOURCES = {"VCPU": "vcpus", "MEMORY_MB": "memory_mb", "DISK_GB": "disk_gb"}
-_RATIOS = {"VCPU": "cpu_allocation_ratio", "MEMORY_MB": "ram_allocation_ratio", "DISK_GB": "disk_allocation_ratio"}
-_RESERVED = {"VCPU": "reserved_vcpus", "MEMORY_MB": "reserved_memory", "DISK_GB": "reserved_disk"}
 
 
 @dataclass
@@ -23,6 +23,11 @@ class Host:
 
     name: str
     vcpus: int | None = None
+    """Shared ones, without ``pcpus``."""
+    pcpus: int | None = None
+    """Set aside for pinned guests."""
+    numa_nodes: int | None = None
+    traits: tuple[str, ...] = ()
     memory_mb: int | None = None
     disk_gb: int | None = None
     vcpus_used: int | None = None
@@ -35,7 +40,7 @@ class Host:
     extra: dict[str, Any] = field(default_factory=dict)
     """Reserved amounts and ratios that placement's inventories state, with units where the scenario has them."""
     ids: tuple[str, ...] = ()
-    """Of the hypervisor, which is also that of its resource provider."""
+    """Of the hypervisor, and that of its resource provider."""
 
 
 @dataclass
@@ -43,6 +48,8 @@ class Hosts:
     """All hosts, and how other files may call them."""
 
     hosts: dict[str, Host] = field(default_factory=dict)
+    metal: set[str] = field(default_factory=set)
+    """Compute services of bare metal, which is left out."""
     _short: dict[str, str | None] = field(default_factory=dict)
 
     def add(self, name: str) -> Host:
@@ -54,6 +61,18 @@ class Hosts:
         label = name.partition(".")[0]
         self._short[label] = None if label in self._short else name
         return host
+
+    def leave_out(self, name: str) -> None:
+        """It is a service of bare metal."""
+        host = self.find(name)
+        self.metal |= {name, name.partition(".")[0]}
+        if host is not None:
+            del self.hosts[host.name]
+            self._short = {label: one for label, one in self._short.items() if one != host.name}
+
+    def is_metal(self, name: str) -> bool:
+        """Whether it is a compute service of bare metal; with or without its domain."""
+        return self.find(name) is None and bool(self.metal & {name, name.partition(".")[0]})
 
     def find(self, name: str) -> Host | None:
         """By its name; with or without its domain where that is clear."""
@@ -68,31 +87,30 @@ class Hosts:
 def read_hosts(exports: Exports, notes: Notes) -> Hosts:
     """Hosts from services and hypervisors, with states; capacities as far as they are stated."""
     found = Hosts()
-    services = [
-        row for row in exports.rows("services", ("id", "host")) if notes.text(row, "binary") in {None, "nova-compute"}
-    ]
+    services = exports.rows(
+        "services", ("id", "host"), lambda row: str(row.get("binary") or "nova-compute") == "nova-compute"
+    )
+    twice: list[str] = []
     for row in services:
-        _service(found, row, notes)
-    silent: list[str] = []
-    metal: list[str] = []
-    for row in exports.rows("hypervisors"):
-        _hypervisor(found, row, notes, silent, metal)
-    if metal:
-        notes.assume("bare metal is not simulated, left out", metal)
-    if silent and services:
-        notes.assume("no compute service is listed for these hypervisors, taken as enabled and up", silent)
+        _service(found, row, notes, twice)
+    if twice:
+        notes.assume("compute services that are listed twice, the first is believed", twice)
+    _hypervisors(found, exports.rows("hypervisors"), bool(services), notes)
     if not services and found.hosts:
         notes.assume(f"no list of compute services: hosts are taken as the hypervisors' state says; "
                      f"`{COMMANDS['services']}` would say")  # fmt: skip
-    _inventories(found, exports, notes)
+    read_placement(found.hosts, exports, notes)
     return found
 
 
-def _service(found: Hosts, row: Row, notes: Notes) -> None:
+def _service(found: Hosts, row: Row, notes: Notes, twice: list[str]) -> None:
     name = notes.text(row, "host")
     if name is None:
-        if not notes.issues:
+        if row.get("host") is None:
             notes.wrong(row.where(), "a compute service without a host", f"export it with `{COMMANDS['services']}`")
+        return
+    if name in found.hosts:
+        twice.append(name)
         return
     host = found.add(name)
     status, state = _word(notes, row, "status", ("enabled", "disabled")), _word(notes, row, "state", ("up", "down"))
@@ -117,64 +135,81 @@ def _word(notes: Notes, row: Row, name: str, words: tuple[str, ...]) -> str | No
     return None if value is None else value.lower()
 
 
-def _hypervisor(found: Hosts, row: Row, notes: Notes, silent: list[str], metal: list[str]) -> None:
-    name = notes.text(row, "name")
-    service = row.get("service")
-    details = as_mapping(service) if isinstance(service, dict) else None
-    at = str(details["host"]) if details and details.get("host") else service if isinstance(service, str) else name
-    if name is None or at is None:
-        notes.wrong(row.where(), "a hypervisor without a name", f"export it with `{COMMANDS['hypervisors']}`")
-        return
-    kind = notes.text(row, "type")
-    if kind is not None and kind.lower() == "ironic":
-        metal.append(name)
-        found.hosts.pop(at, None)
-        return
-    new = found.find(at) is None
-    host = found.add(at)
-    host.ids = (*host.ids, *(str(one) for one in row.values("id")), name)
-    if new:
-        silent.append(name)
-        if _word(notes, row, "status", ("enabled", "disabled")) == "disabled":
-            host.service["status"] = "disabled"
-            if details and details.get("disabled_reason"):
-                host.service["disabled_reason"] = str(details["disabled_reason"])
-        if _word(notes, row, "state", ("up", "down")) == "down":
-            host.service["state"] = "down"
-    host.type = kind or host.type
-    host.version = notes.whole(row, "version") or host.version
-    host.vcpus = notes.whole(row, "vcpus") or host.vcpus
-    host.memory_mb = notes.whole(row, "memory_mb") or host.memory_mb
-    host.disk_gb = notes.whole(row, "disk_gb") or host.disk_gb
-    host.vcpus_used = notes.whole(row, "vcpus_used")
-    host.memory_used_mb = notes.whole(row, "memory_used_mb")
-
-
-def _inventories(found: Hosts, exports: Exports, notes: Notes) -> None:
-    """Placement's own numbers, one file for each resource provider, named after the host or provider."""
-    for export in exports.of("inventories"):
-        stem = export.path.stem
-        names = [(one, host) for host in found.hosts.values() for one in (host.name, *host.ids) if one in stem]
-        if not names:
-            exports.unused.append(f"{export.path.name}: an inventory of no known host (name the file after the host)")
+def _hypervisors(found: Hosts, rows: Sequence[Row], listed: bool, notes: Notes) -> None:
+    """Capacities of hosts; ``listed`` says that services were, which know states better."""
+    silent: list[str] = []
+    metal: list[str] = []
+    differing: list[str] = []
+    told: set[str] = set()
+    for row in rows:
+        service = row.get("service")
+        details = as_mapping(service) if isinstance(service, dict) else None
+        name = notes.text(row, "name")
+        at = str(details["host"]) if details and details.get("host") else service if isinstance(service, str) else name
+        if name is None or at is None:
+            notes.wrong(row.where(), "a hypervisor without a name", f"export it with `{COMMANDS['hypervisors']}`")
             continue
-        host = max(names, key=lambda pair: len(pair[0]))[1]
-        for index in range(len(export.rows)):
-            row = Row("inventories", export, index)
-            name = notes.text(row, "resource_class")
-            if name not in _RESOURCES:
-                continue
-            total, reserved = notes.whole(row, "total", 1), notes.whole(row, "reserved")
-            ratio = row.get("ratio")
-            if total is not None:
-                setattr(host, _RESOURCES[name], total)
-            if reserved is not None:
-                unit = {"VCPU": None, "MEMORY_MB": "MiB", "DISK_GB": "GiB"}[name]
-                host.extra[_RESERVED[name]] = reserved if unit is None else f"{reserved} {unit}"
-            if isinstance(ratio, (int, float)) and not isinstance(ratio, bool) and ratio > 0:
-                host.extra[_RATIOS[name]] = float(ratio)
-            elif ratio is not None:
-                notes.wrong(row.where("ratio"), f"{short(ratio)} is no ratio", "a number above 0, like 4.0")
+        if (notes.text(row, "type") or "").lower() == "ironic":
+            metal.append(name)
+            found.leave_out(at)
+            continue
+        host = found.find(at)
+        if host is None:
+            host = found.add(at)
+            silent.append(name)
+            _state(host, row, details, notes)
+        told.add(host.name)
+        host.ids = (*host.ids, *(str(one) for one in row.values("id")), name)
+        if not _amounts(host, row, notes):
+            differing.append(host.name)
+    if metal:
+        # The clients tell nodes, not the services that manage them: those have no hypervisor of their own.
+        for name in [one for one in found.hosts if one not in told]:
+            found.leave_out(name)
+        notes.assume("bare metal is not simulated, left out", metal)
+    if silent and listed:
+        notes.assume("no compute service is listed for these hypervisors, taken as enabled and up", silent)
+    if differing:
+        notes.assume("hosts with several hypervisors that differ (one of another name before?), the first is believed",
+                     differing)  # fmt: skip
+
+
+def _state(host: Host, row: Row, details: Mapping[str, Any] | None, notes: Notes) -> None:
+    """What a hypervisor says of its service, where no service does."""
+    if _word(notes, row, "status", ("enabled", "disabled")) == "disabled":
+        host.service["status"] = "disabled"
+        if details and details.get("disabled_reason"):
+            host.service["disabled_reason"] = str(details["disabled_reason"])
+    if _word(notes, row, "state", ("up", "down")) == "down":
+        host.service["state"] = "down"
+
+
+def _amounts(host: Host, row: Row, notes: Notes) -> bool:
+    """A hypervisor's numbers, where none are known yet; whether they go with those that are."""
+    agree = True
+    for name in ("vcpus", "memory_mb", "disk_gb"):
+        value, known = notes.whole(row, name), getattr(host, name)
+        agree = agree and (not value or not known or value == known)
+        setattr(host, name, known or value or None)
+    host.type = host.type or notes.text(row, "type")
+    host.version = host.version or notes.whole(row, "version")
+    host.vcpus_used = notes.whole(row, "vcpus_used") if host.vcpus_used is None else host.vcpus_used
+    host.memory_used_mb = notes.whole(row, "memory_used_mb") if host.memory_used_mb is None else host.memory_used_mb
+    cells = _cells(row.get("cpu_info"))
+    host.numa_nodes = host.numa_nodes or cells
+    return agree
+
+
+def _cells(info: Any) -> int | None:
+    """NUMA nodes, of a hypervisor's ``cpu_info``: an object, or its text with older microversions."""
+    if isinstance(info, str):
+        try:
+            info = json.loads(info)
+        except json.JSONDecodeError:
+            return None
+    topology = info.get("topology") if isinstance(info, Mapping) else None
+    cells = topology.get("cells") if isinstance(topology, Mapping) else None
+    return cells if isinstance(cells, int) and cells > 0 else None
 
 
 def fill_capacities(found: Hosts, defaults: HostDefaults, notes: Notes) -> None:
@@ -182,7 +217,7 @@ def fill_capacities(found: Hosts, defaults: HostDefaults, notes: Notes) -> None:
     for name, default, word in (("vcpus", defaults.vcpus, "vcpus"),
                                 ("memory_mb", (defaults.memory or 0) // 2**20 or None, "memory")):  # fmt: skip
         lacking = [host for host in found.hosts.values() if getattr(host, name) is None]
-        known = Counter(value for host in found.hosts.values() if (value := getattr(host, name)) is not None)
+        known = Counter(value for host in found.hosts.values() if (value := getattr(host, name)))
         if not lacking:
             continue
         value = default
@@ -236,6 +271,7 @@ def read_aggregates(exports: Exports, found: Hosts, notes: Notes) -> tuple[list[
             notes.wrong(row.where("name"), f"the aggregate {name!r} is there twice", "take one of them away")
             continue
         names.add(name)
+        notes.rows["aggregates", name] = row
         metadata = as_mapping(row.get("metadata") or {})
         members = as_names(row.get("hosts") or [])
         zone = notes.text(row, "zone")

@@ -42,13 +42,14 @@ class Flavors:
         specs = as_mapping(row.get("extra_specs") or {})
         if specs is None:
             notes.wrong(row.where("extra_specs"), f"{short(row.get('extra_specs'))} is not understood", "{key: value}")
-        missing = [key for key in ("vcpus", "ram", "disk") if numbers[key] is None]
-        if missing and not notes.issues:
+        missing = [key for key in ("vcpus", "ram", "disk") if row.get(key) is None]
+        if missing:
             notes.wrong(row.where(), f"the flavor {name!r} has no {' and no '.join(missing)}",
                         f"export flavors with `{COMMANDS['flavors']}`")  # fmt: skip
-        if name in self.made and not notes.issues:
+        if name in self.made:
             notes.wrong(row.where("name"), f"the flavor {name!r} is there twice", "take one of them away")
         self._make(name, numbers, specs or {})
+        notes.rows["flavors", name] = row
         if identity is not None:
             self._by_id[identity] = name
 
@@ -185,7 +186,12 @@ def read_groups(exports: Exports, notes: Notes) -> tuple[list[dict[str, Any]], d
     made: list[dict[str, Any]] = []
     group_of: dict[str, str] = {}
     names: set[str] = set()
-    for row in exports.rows("groups"):
+    rows = exports.rows("groups")
+    if rows and not any(row.has("members") for row in rows):
+        notes.assume(
+            f"no file lists members of server groups, only servers' own hints tell; `{COMMANDS['groups']}` would say"
+        )
+    for row in rows:
         identity = notes.text(row, "id")
         name = (notes.text(row, "name") or identity or "group").replace("{", "(").replace("}", ")")
         if name in names:  # Nova lets projects use a name twice
@@ -205,8 +211,10 @@ def read_groups(exports: Exports, notes: Notes) -> tuple[list[dict[str, Any]], d
             notes.wrong(row.where("policy"), what, f"one of: {', '.join(POLICIES)}")
             continue
         entry: dict[str, Any] = {"name": name, "policy": policy[0]}
-        most = rules.get("max_server_per_host")
-        if most is not None and policy[0] == "anti-affinity":
+        most = str(rules.get("max_server_per_host", 1))
+        if not most.isdecimal() or not int(most):
+            notes.wrong(row.where("rules"), f"max_server_per_host is {short(most)}", "a whole number, at least 1")
+        elif "max_server_per_host" in rules and policy[0] == "anti-affinity":
             entry["rules"] = {"max_server_per_host": int(most)}
         made.append(entry)
         for member in members:

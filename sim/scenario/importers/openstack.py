@@ -15,14 +15,17 @@ from sim import units
 from sim.errors import InputError
 from sim.scenario.expand import ratios
 from sim.scenario.importers.columns import COMMANDS
+from sim.scenario.importers.demands import fill_demands
 from sim.scenario.importers.exports import Exports, read_exports, summary
 from sim.scenario.importers.hosts import Host, Hosts, fill_capacities, fill_racks, read_aggregates, read_hosts
 from sim.scenario.importers.kinds import Flavors, Images, read_groups
+from sim.scenario.importers.retold import of_exports, warnings
 from sim.scenario.importers.servers import Servers, compare_use
 from sim.scenario.importers.values import HostDefaults, Notes
 from sim.scenario.importers.writing import write_scenario
 from sim.scenario.loader import examine
 from sim.scenario.nova_conf import NovaOptions, read_options
+from sim.scenario.tree import shown
 
 __all__ = ["Imported", "import_openstack", "write_scenario"]
 
@@ -64,7 +67,10 @@ def import_openstack(
     cloud = _cloud(exports, defaults, options, conf, notes)
     if notes.issues:
         raise InputError(notes.issues)
-    examined = examine({"cloud": cloud}, base=exports.folder)
+    try:
+        examined = examine({"cloud": cloud}, base=exports.folder)
+    except InputError as error:
+        raise InputError(of_exports(error.issues, shown(str(exports.folder)), cloud, notes)) from None
     facts = _facts(options, conf)
     counts = {kind: len(cloud[kind]) for kind in ("hosts", "servers", "flavors", "aggregates", "server_groups")}
     sources = tuple(summary(exports))
@@ -73,7 +79,7 @@ def import_openstack(
     size = ", ".join(units.counted(count, kind.replace("_", " ")) for kind, count in counts.items())
     report = [*(f"read      {line}" for line in sources), *(f"not used  {line}" for line in exports.unused),
               *(f"note      {line}" for line in facts), *(f"assumed   {line}" for line in notes.assumed),
-              *(f"warning   {one.what}; {one.right}" for one in told), f"cloud     {size}"]  # fmt: skip
+              *(f"warning   {text}" for text in warnings(told)), f"cloud     {size}"]  # fmt: skip
     return imported, report
 
 
@@ -96,6 +102,7 @@ def _cloud(
     fill_capacities(hosts, defaults, notes)
     if notes.issues:
         return {}
+    fill_demands(hosts.hosts, flavors, servers.made, options.values["compute.cpu_dedicated_set"], notes)
     fill_racks(hosts, notes, racks)
     used = servers.used()
     _disks(hosts, defaults, used, notes)
@@ -166,10 +173,15 @@ def _host(host: Host, defaults: HostDefaults, zone_known: bool) -> dict[str, Any
     entry: dict[str, Any] = {"name": host.name.replace("{", "(").replace("}", ")"), "rack": host.rack}
     if host.zone is not None and not zone_known:
         entry["zone"] = host.zone
-    entry |= {"vcpus": host.vcpus, "memory": units.exact_bytes(host.memory_mb * units.MIB),
+    entry |= {"vcpus": (host.vcpus or 0) + (host.pcpus or 0), "memory": units.exact_bytes(host.memory_mb * units.MIB),
               "disk": units.exact_bytes(host.disk_gb * units.GIB),
               "nic": _NIC if defaults.nic is None else units.exact_rate(defaults.nic)}  # fmt: skip
     entry |= host.extra
+    for key, value in (("pinned_vcpus", host.pcpus), ("traits", list(host.traits))):
+        if value:
+            entry[key] = value
+    if host.numa_nodes is not None and host.numa_nodes > 1:
+        entry["numa_nodes"] = host.numa_nodes
     if host.type is not None and host.type != "QEMU":
         entry["hypervisor_type"] = host.type
     if host.version:

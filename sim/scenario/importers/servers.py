@@ -13,6 +13,7 @@ from sim.scenario.importers.hosts import Host, Hosts
 from sim.scenario.importers.kinds import Flavors, Images
 from sim.scenario.importers.values import Notes, listed, natural
 from sim.scenario.spec import VmState
+from sim.units import counted
 
 _VM_STATES = get_args(VmState)
 _OF_STATUS = {
@@ -48,6 +49,8 @@ class Servers:
         self._hosts, self._flavors, self._images, self._group_of, self._notes = hosts, flavors, images, group_of, notes
         self._told: defaultdict[str, list[str]] = defaultdict(list)
         """What had to be assumed → servers."""
+        self._unknown: defaultdict[str, list[Row]] = defaultdict(list)
+        """Flavors that no export knows → their servers."""
         self._names: Counter[str] = Counter()
         self._uuids: set[str] = set()
         self._came_from = _migrations(exports, notes)
@@ -62,6 +65,13 @@ class Servers:
             flavors.learn(row)
         for row in rows:
             self._server(row)
+        for name, those in self._unknown.items():
+            whose = f" of {len(those)} servers" if len(those) > 1 else ""
+            notes.wrong(
+                those[0].where("flavor"),
+                f"no export says how large the flavor {name!r}{whose} is",
+                f"add it to `{COMMANDS['flavors']}` (--all lists private ones; write a deleted one by hand)",
+            )
         self._tell(rows)
         order = {name: position for position, name in enumerate(hosts.hosts)}
         self.made.sort(key=lambda one: (order.get(one.get("host", ""), len(order)), natural(one["name"])))
@@ -95,13 +105,13 @@ class Servers:
             if row.get("flavor") is None and row.get("flavor_id") is None:
                 self._told["no flavor is told (a cell that did not answer?), left out"].append(label)
             else:
-                notes.wrong(
-                    row.where("flavor"),
-                    f"no export says how large the flavor {self._flavors.named(row)!r} is",
-                    f"add it to `{COMMANDS['flavors']}` (--all lists private ones; write a deleted one by hand)",
-                )
+                self._unknown[self._flavors.named(row)].append(row)
+            return
+        if self._hosts.is_metal(notes.text(row, "host") or ""):
+            self._told["on bare metal, left out"].append(label)
             return
         entry: dict[str, Any] = {"name": self._unique(label)}
+        notes.rows["servers", entry["name"]] = row
         if identity is not None and len(identity) == 36:
             self._uuids.add(identity)
             entry["uuid"] = identity
@@ -156,14 +166,14 @@ class Servers:
 
     def _power(self, row: Row) -> str | None:
         value = row.get("power_state")
-        if value is None:
+        if value is None or value == "N/A":  # what older clients write for none
             return None
         if isinstance(value, str):
             word = value.strip().lower()
             known = {**{str(number): one for number, one in _POWER.items()}, **{one: one for one in _POWER.values()}}
             found = known.get(word)
         else:
-            found = _POWER.get(value) if isinstance(value, int) else None
+            found = _POWER.get(int(value)) if isinstance(value, (int, float)) and value == int(value) else None
         if found is None:
             self._notes.wrong(row.where("power_state"), f"{value!r} is no power state",
                               "one of: " + ", ".join(f"{n} ({word})" for n, word in _POWER.items()))  # fmt: skip
@@ -247,8 +257,13 @@ class Servers:
     def _tell(self, rows: Iterable[Row]) -> None:
         notes = self._notes
         for what, names in self._told.items():
-            notes.assume(f"{len(names)} {'server' if len(names) == 1 else 'servers'} {what}", names)
+            notes.assume(f"{counted(len(names), 'servers')} {what}", names)
         rows = list(rows)
+        seen = {str(value) for row in rows for name in ("id", "name") for value in row.values(name)}
+        strangers = [one for one in self._group_of if not one.startswith("group ") and one not in seen]
+        if rows and strangers:
+            notes.assume("server groups have members that no list of servers has (deleted, or not seen?), left out",
+                         strangers)  # fmt: skip
         if rows and not any(row.has("pinned_zone") for row in rows):
             notes.assume(
                 "no column tells the zone that servers were created for (2.96 and later do): none is pinned to one"
@@ -262,7 +277,8 @@ class Servers:
             if differing:
                 first = rows[0].sources[0][0].path.name
                 notes.assume(
-                    f"files disagree about the {field} of {len(differing)} servers, {first} is believed", differing
+                    f"files disagree about the {field} of {counted(len(differing), 'servers')}, {first} is believed",
+                    differing,
                 )
 
 

@@ -18,6 +18,8 @@ class Notes:
     def __init__(self) -> None:
         self.issues: list[Issue] = []
         self.assumed: list[str] = []
+        self.rows: dict[tuple[str, str], Row] = {}
+        """Where the scenario's servers, flavors, … come from, by kind and name."""
 
     def wrong(self, where: str, what: str, right: str) -> None:
         """Something that cannot be used."""
@@ -33,9 +35,9 @@ class Notes:
         if value is None:
             return None
         number = value
-        if isinstance(number, str) and re.fullmatch(r"\s*-?[\d,]+(\.0+)?\s*", number):
+        if isinstance(number, str) and re.fullmatch(r"\s*-?\d[\d,]*(\.0+)?\s*", number):
             number = float(number.replace(",", ""))
-        if isinstance(number, bool) or not isinstance(number, (int, float)) or number != int(number):
+        if isinstance(number, bool) or not isinstance(number, (int, float)) or number % 1:
             self.wrong(row.where(field), f"{short(value)} is not a whole number", "the clients write one, like 8")
             return None
         if number < least:
