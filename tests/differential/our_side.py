@@ -48,8 +48,8 @@ _OPTIONS = {
 }  # fmt: skip
 """Two periodic tasks, one that the other side's player does not run, one that it runs when it likes; the default of
 that side's oslo.policy."""
-_HOLDING = {"DEFAULT.shutdown_timeout": 10**6}
-"""Where something is held: shutdowns take as long as the other side holds them."""
+_HOLDING = {"DEFAULT.shutdown_timeout": int(1.5 * _SLOW_S)}
+"""Where something is held: shutdowns take as long as the other side holds them, and a paused guest's come to an end."""
 
 
 def _timings(slow: set[str]) -> dict[str, Any]:
