@@ -128,7 +128,7 @@ BROKEN: dict[str, list[r.Record]] = {
     "an event ends once, after it began": [
         event(r.EventStarted, 1.0), *[event(r.EventFinished, 2.0, "Success", None)] * 2
     ],
-    "the dead do nothing": [
+    "nothing goes well on a dead host": [
         event(r.EventStarted, 1.0), r.HostState(2.0, "a", "crashed", False, False, ""),
         event(r.EventFinished, 3.0, "Success", None),
     ],
@@ -205,3 +205,10 @@ def test_moves_in_each_other_s_way_may_leave_a_server_anywhere() -> None:
 def test_who_named_a_disabled_host_gets_it() -> None:
     disabled = r.HostState(0.0, "b", "up", True, False, "")
     assert check([*START, disabled, claim(1.0, "s", "b"), decision(1, "b", hosts=1)]) > 0
+
+
+def test_a_guest_that_boots_may_be_moved_live() -> None:
+    boot = r.Downtime(9.0, "s", 0.5, "migration", "req-0")
+    assert check([*START, *BEGINS, *FLOWN, COPY, STOP, *ENDS, boot]) > 0
+    with pytest.raises(LawViolation, match="a guest stops while it runs"):
+        check([*START, boot, r.Downtime(9.0, "s", 8.0, "resize", "req-1")])

@@ -41,7 +41,7 @@ class RequestLaw:
 
 
 class EventLaw:
-    """Events of instance actions end once, after they began, and none ends on a host that is dead."""
+    """Events of instance actions end once, after they began, and none ends well on a host that is dead."""
 
     def __init__(self, hosts: HostLaw, moves: MigrationLaw) -> None:
         self._hosts, self._moves = hosts, moves
@@ -65,9 +65,10 @@ class EventLaw:
             if not count:
                 raise LawViolation("an event ends once, after it began", f"{record.event} on {record.host}")
             self._open[event] = count - 1
-        if record.host in self._hosts.dead:
-            raise LawViolation("the dead do nothing", f"{record.event} ends on {record.host}")
-        if (record.result == "Success") != (record.details is None):
+        well = record.result == "Success"
+        if well != (record.details is None):
             raise LawViolation("who is refused is told why", f"{record.result} with {record.details!r}")
-        if record.event == _BACK and record.result == "Success":
+        if well and record.host in self._hosts.dead:
+            raise LawViolation("nothing goes well on a dead host", f"{record.event} ends on {record.host}")
+        if well and record.event == _BACK:
             self._moves.returned(record.server)
