@@ -25,15 +25,17 @@ class Ranking:
         self._streams = streams
 
     def order(self, weights: Floats, mask: Mask, count: int, wanted: int, entity: str) -> Iterator[int]:
-        """Hosts in ``mask``, best first. ``count`` is how many those are, ``wanted`` how many will be asked for.
+        """Hosts in ``mask``, best first; at others ``weights`` are -inf.
 
-        More may be asked for, at a higher price. ``entity`` names the stream of luck.
+        ``count`` is how many hosts are in the mask, ``wanted`` how many will be asked for. More may be, at a higher
+        price. ``entity`` names the stream of luck.
         """
-        ordered = self._by_weight(weights, mask, count, max(wanted, min(self._subset, count)), entity)
         subset = min(self._subset, count)
-        if subset == 1:
-            yield from ordered
-            return
+        ordered = self._by_weight(weights, mask, count, max(wanted, subset), entity)
+        return ordered if subset == 1 else self._drawn(ordered, subset, entity)
+
+    def _drawn(self, ordered: Iterator[int], subset: int, entity: str) -> Iterator[int]:
+        """The same, the first drawn from the best so many."""
         best = [next(ordered) for _ in range(subset)]
         yield best.pop(int(self._streams.uniform(_STREAM, entity) * subset))
         yield from best
@@ -41,26 +43,34 @@ class Ranking:
 
     def _by_weight(self, weights: Floats, mask: Mask, count: int, wanted: int, entity: str) -> Iterator[int]:
         """Best first, one by one where few are wanted, all sorted once more than ``wanted`` are asked for."""
-        masked = np.where(mask, weights, -np.inf)
-        given: list[int] = []
-        if self._shuffle:
-            for host in self._shuffled(masked, entity):
+        if wanted == 1 and not self._shuffle:
+            given = [int(weights.argmax())]
+            yield given[0]
+        else:
+            given = []
+            for host in self._best(weights.copy(), min(wanted, count), entity):
                 given.append(host)
-                masked[host] = -np.inf
                 yield host
-        for _ in range(min(wanted, count) - len(given)):
-            host = int(masked.argmax())
-            masked[host] = -np.inf
-            given.append(host)
-            yield host
         if len(given) < count:
-            rest = np.flatnonzero(mask)
-            rest = rest[np.argsort(-masked[rest], kind="stable")]
-            yield from rest[: count - len(given)].tolist()
+            rest = np.setdiff1d(np.flatnonzero(mask), given)
+            yield from rest[np.argsort(-weights[rest], kind="stable")].tolist()
 
-    def _shuffled(self, masked: Floats, entity: str) -> Iterator[int]:
+    def _best(self, left: Floats, wanted: int, entity: str) -> Iterator[int]:
+        """One by one, each taken out of ``left``; where they are shuffled, at least those of the highest weight."""
+        given = 0
+        if self._shuffle:
+            for host in self._shuffled(left, entity):
+                left[host] = -np.inf
+                given += 1
+                yield host
+        for _ in range(wanted - given):
+            host = int(left.argmax())
+            left[host] = -np.inf
+            yield host
+
+    def _shuffled(self, weights: Floats, entity: str) -> Iterator[int]:
         """The hosts of the highest weight in drawn order, each drawn when it is asked for."""
-        best = np.flatnonzero(masked == masked.max()).tolist()
+        best = np.flatnonzero(weights == weights.max()).tolist()
         for left in range(len(best), 1, -1):
             place = int(self._streams.uniform(_STREAM, entity) * left)
             best[place], best[left - 1] = best[left - 1], best[place]

@@ -144,7 +144,7 @@ class Scheduler:
         left = int(np.count_nonzero(mask))
         if not left:
             return []
-        weights = self._weighing.totals(last.request, mask, end) if left > 1 else np.zeros(end)
+        weights = self._weighing.totals(last.request, mask, end)
         order = self._ranking.order(weights, mask[:end], left, alternates, last.request.server.name)
         return list(islice(order, alternates))
 

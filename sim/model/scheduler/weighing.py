@@ -20,79 +20,81 @@ _FEW = 64
 """More changed hosts than these, and whole columns are made anew."""
 
 
-def extremes(column: Column, mask: Mask, weigher: HostWeigher) -> tuple[float, float]:
-    """(low, high) of a weigher's normalisation over the hosts in ``mask`` (at least one)."""
+def extremes(column: Column, mask: Mask, bar: Floats, weigher: HostWeigher) -> tuple[float, float]:
+    """(low, high) of a weigher's normalisation over the hosts in ``mask`` (at least one); ``bar`` is -inf at others."""
     low, high = weigher.minval, weigher.maxval
     if high is None:
         top = column.argmax()
         if not mask[top]:
-            top = np.where(mask, column, -np.inf).argmax()
+            top = (column + bar).argmax()
         high = float(column[top])
         high = high if low is None else max(high, low)
     if low is None:
         bottom = column.argmin()
         if not mask[bottom]:
-            bottom = np.where(mask, column, np.inf).argmin()
+            bottom = (column - bar).argmin()
         low = min(high, float(column[bottom]))
     return float(low), float(high)
 
 
-def normalised(column: Column, low: float, high: float, weigher: HostWeigher, factor: float | Column) -> Floats:
-    """``factor`` times the column as 0..1; all 0 where low and high are equal."""
-    if low == high:
-        return np.zeros(len(column))
+def normalise(
+    column: Column, low: float, high: float, weigher: HostWeigher, factor: float | Column, out: Floats
+) -> None:  # fmt: skip
+    """Into ``out``: ``factor`` times the column as 0..1. Low and high differ."""
     if weigher.minval is not None:
         column = np.maximum(column, weigher.minval)
     if weigher.maxval is not None:
         column = np.minimum(column, weigher.maxval)
-    weights: Floats = column / (high - low) if low == 0.0 else (column - low) / (high - low)
+    np.divide(column if low == 0.0 else column - low, high - low, out=out)
     if isinstance(factor, np.ndarray) or factor != 1.0:
-        weights *= factor
-    return weights
+        out *= factor
 
 
 class _Standing:
-    """A standing weigher's normalised column, right for the hosts before ``valid``."""
+    """A standing weigher's normalised column, right at the hosts of the last decision's mask.
 
-    __slots__ = ("column", "factor", "high", "low", "valid", "weigher", "weights")
+    While low and high are equal it counts nothing, and its column is not kept up.
+    """
+
+    __slots__ = ("column", "factor", "high", "low", "weigher", "weights")
 
     def __init__(self, weigher: StandingWeigher, factor: float | Column, count: int) -> None:
         self.weigher, self.factor = weigher, factor
         self.column = weigher.column()
         self.weights: Floats = np.zeros(count)
         self.low = self.high = 0.0
-        self.valid = -1
 
-    def update(self, mask: Mask, end: int) -> bool:
-        """Make the column right before ``end``, changed hosts aside; whether it was made anew."""
-        if self.weigher.idle():
-            low = high = 0.0
-        else:
-            low, high = extremes(self.column[:end], mask[:end], self.weigher)
-        if low == self.low and high == self.high and self.valid >= end:
+    def update(self, mask: Mask, bar: Floats, changed: Sequence[int] | None) -> bool:
+        """Make the column right where ``changed`` hosts or the extremes make it wrong; whether it was made anew.
+
+        None: any host may have changed.
+        """
+        end = len(mask)
+        column = self.column[:end]
+        low, high = (0.0, 0.0) if self.weigher.idle() else extremes(column, mask, bar, self.weigher)
+        if changed is not None and low == self.low and high == self.high:
+            if low != high:
+                self._refresh(changed)
             return False
-        self.low, self.high, self.valid = low, high, end
+        self.low, self.high = low, high
+        if low == high:
+            return True
         factor = self.factor if not isinstance(self.factor, np.ndarray) else self.factor[:end]
-        self.weights[:end] = normalised(self.column[:end], low, high, self.weigher, factor)
+        normalise(column, low, high, self.weigher, factor, self.weights[:end])
         return True
 
-    def refresh(self, changed: Sequence[int]) -> None:
-        """Some hosts changed: the same as :func:`normalised`, number by number."""
-        low, high, factor, column, valid = self.low, self.high, self.factor, self.column, self.valid
-        if low == high:
-            return  # all are 0
-        span, minval, maxval = high - low, self.weigher.minval, self.weigher.maxval
+    def _refresh(self, changed: Sequence[int]) -> None:
+        """The same as :func:`normalise`, number by number."""
+        low, factor, column, weights = self.low, self.factor, self.column, self.weights
+        span, minval, maxval = self.high - low, self.weigher.minval, self.weigher.maxval
+        by_host = factor if isinstance(factor, np.ndarray) else None
         for host in changed:
-            if host >= valid:
-                continue
-            value = float(column[host])
-            if minval is not None:
-                value = max(value, minval)
-            if maxval is not None:
-                value = min(value, maxval)
-            self.weights[host] = (
-                (value - low) / span * (float(factor[host]) if isinstance(factor, np.ndarray) else factor)
-            )
+            value = column.item(host)
+            if minval is not None and value < minval:
+                value = minval
+            if maxval is not None and value > maxval:
+                value = maxval
+            weights[host] = (value - low) / span * (factor if by_host is None else by_host.item(host))
 
 
 class Weighing:
@@ -101,7 +103,13 @@ class Weighing:
     def __init__(self, view: View, weighers: Sequence[HostWeigher]) -> None:
         self._view, self._weighers = view, weighers
         self._journal = view.hosts.journal
-        self._totals: Floats = np.zeros(len(view.hosts))
+        self._totals: Floats = np.full(len(view.hosts), -np.inf)
+        self._end = 0
+        """Behind it all totals are -inf."""
+        self._mask: Mask = np.zeros(len(view.hosts), dtype=bool)
+        """The last decision's mask."""
+        self._bar: Floats = np.full(len(view.hosts), -np.inf)
+        """0 at the hosts in that mask, -inf at others: added, it leaves these out in a fraction of a choice's time."""
         self._standing: list[_Standing] = []
         self._asked: list[tuple[HostWeigher, float | Column]] = []
         self._prepare()
@@ -119,10 +127,10 @@ class Weighing:
                 self._standing.append(_Standing(weigher, factor, len(self._totals)))
             else:
                 self._asked.append((weigher, factor))
-        self._position, self._valid = -1, -1
+        self._position = -1
 
     def totals(self, request: SchedulerRequest, mask: Mask, end: int) -> Floats:
-        """Total weights of the hosts in ``mask`` (at least one); what stands at others means nothing. (end,)
+        """Total weights of the hosts in ``mask`` (at least one), -inf at others. (end,)
 
         The array is the callee's own: not to be written, and void after the next call.
         """
@@ -139,7 +147,8 @@ class Weighing:
     def parts(self, request: SchedulerRequest, mask: Mask, end: int) -> Iterator[tuple[HostWeigher, float, Floats]]:
         """Each weigher with its multiplier and weights, (end,), right after :meth:`totals` of the same arguments."""
         for standing in self._standing:
-            yield standing.weigher, _typical(standing.factor), standing.weights[:end]
+            weights = standing.weights[:end] if standing.low != standing.high else np.zeros(end)
+            yield standing.weigher, _typical(standing.factor), weights
         factors = dict(self._asked)
         for weigher, weights in self._extras(request, mask, end):
             yield weigher, _typical(factors[weigher]), weights
@@ -148,41 +157,59 @@ class Weighing:
         for weigher, factor in self._asked:
             column = weigher.weights(request)
             if column is not None:
-                low, high = extremes(column[:end], mask[:end], weigher)
+                low, high = extremes(column[:end], mask[:end], self._bar[:end], weigher)
                 own = factor[:end] if isinstance(factor, np.ndarray) else factor
-                yield weigher, normalised(column[:end], low, high, weigher, own)
+                weights: Floats = np.zeros(end)
+                if low != high:
+                    normalise(column[:end], low, high, weigher, own, weights)
+                yield weigher, weights
 
     def _bring_up_to_date(self, mask: Mask, end: int) -> None:
+        changed = self._changes(mask)
+        anew = changed is None
+        for standing in self._standing:
+            if standing.update(mask[:end], self._bar[:end], changed):
+                anew = True  # and right for the changed hosts too
+        self._sum(None if anew else changed, end)
+
+    def _changes(self, mask: Mask) -> list[int] | None:
+        """Hosts that changed since the last decision, or came into the mask or out of it; None: too many to be told.
+
+        Few do from one decision to the next.
+        """
         changed = self._journal.since(self._position) if self._position >= 0 else None
         self._position = self._journal.position
-        if changed is None or len(changed) > _FEW:
-            for standing in self._standing:
-                standing.valid = -1
-            self._valid = -1
-            changed = []
-        changed = list(dict.fromkeys(changed))
-        anew = self._valid < end
-        for standing in self._standing:
-            if standing.update(mask, end):
-                anew = True  # and right for the changed hosts too
-            elif changed:
-                standing.refresh(changed)
-        totals = self._totals
+        moved = (mask != self._mask).nonzero()[0]
+        if len(moved) > _FEW:
+            changed = None
+        if changed is None:
+            self._bar = np.where(mask, 0.0, -np.inf)
+        else:
+            for host in moved.tolist():
+                self._bar[host] = 0.0 if mask[host] else -np.inf
+                changed.append(host)
+        if len(moved):
+            self._mask = mask.copy()
+        return None if changed is None or len(changed) > _FEW else list(dict.fromkeys(changed))
+
+    def _sum(self, changed: Sequence[int] | None, end: int) -> None:
+        """The totals of hosts that changed; None: of all before ``end``, where the mask ends."""
         telling = [standing.weights for standing in self._standing if standing.low != standing.high]
-        if anew:
-            self._valid = end
+        totals, bar = self._totals, self._bar
+        if changed is None:
+            totals[end : self._end] = -np.inf
+            self._end = end
             summed = totals[:end]
-            np.copyto(summed, 0.0)
+            np.copyto(summed, bar[:end])
             for weights in telling:
                 summed += weights[:end]
-        else:
-            for host in changed:
-                if host >= self._valid:
-                    continue
-                total = 0.0
-                for weights in telling:
-                    total += weights[host]
-                totals[host] = total
+            return
+        self._end = max(self._end, end)
+        for host in changed:
+            total = bar.item(host)
+            for weights in telling:
+                total += weights.item(host)
+            totals[host] = total
 
 
 def _typical(factor: float | Column) -> float:
