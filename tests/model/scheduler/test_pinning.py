@@ -204,8 +204,8 @@ def test_a_pinned_server_moves_and_the_laws_hold() -> None:
     assert (held.vcpus, held.pcpus) == ([0, 0, 0], [4, 4, 4])
     host = next(iter(session.allocations("vm-1")))
     assert host != "h1"
-    thief = r.Claimed(records[-1].t, "thief", host, 0, 0, 0, 1)
-    with pytest.raises(LawViolation, match=r"PCPU 9 > 8\.0"):
+    thief = r.Claimed(records[-1].t, "vm-3" if host == "h2" else "vm-2", host, 0, 4096, 10, 4)
+    with pytest.raises(LawViolation, match=r"PCPU 12 > 8\.0"):
         check([*records, thief])
 
 
