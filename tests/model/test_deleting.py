@@ -179,3 +179,20 @@ def test_a_migration_in_error_of_a_deleted_server_stays_so() -> None:
     session.run_for(1000)
     assert [move.status for move in session.migrations("vm1")] == ["error"]
     lawful(session)
+
+
+def test_a_server_that_is_deleted_while_a_host_is_sought_for_it_stays_deleted() -> None:
+    session = cloud(plan=[{"at": "1 s", "fail": {"hosts": ["h{n:1-3}"], "kind": "crash"}}])
+    session.run_until("100 s")
+    assert session.request("vm1", {"evacuate": {}}, microversion="2.90").code == 200
+    session.request("vm1", None, method="DELETE", microversion="2.90")
+    session.settle()
+    assert gone(session)
+    assert session.server("vm1").vm_state == "deleted"
+    asked, deleted = session.actions("vm1")
+    assert [(one.event, one.result) for one in asked.events] == [("rebuild_server", "Error")]
+    assert asked.events[0].details == f"Instance {session.server('vm1').uuid} could not be found."
+    assert deleted.action == "delete"
+    assert [move.status for move in session.migrations("vm1")] == ["error"]
+    assert of(session, r.ServerFault, "vm1") == []
+    lawful(session)

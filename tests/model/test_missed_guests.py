@@ -73,3 +73,19 @@ def test_who_is_evacuated_and_left_stopped_is_missed_until_somebody_starts_it(ki
 
 def test_who_was_stopped_by_nova_after_one_failure_and_evacuated_after_another_is_missed_all_along() -> None:
     assert missed(fail(100, 90), fail(1000), evacuate(1000), resumes=False) == [(100, END_S)]
+
+
+@pytest.mark.parametrize(("again", "spells"), [
+    (130, [(100, 126), (130, 156)]),
+    (110, [(100, 136)]),
+    (123, [(100, 126), (126, 149)]),  # it has booted before it goes down
+])  # fmt: skip
+def test_a_guest_that_is_asked_to_reboot_while_it_boots_is_missed_once_at_a_time(
+    again: float, spells: list[tuple[float, float]]
+) -> None:
+    soft = {"reboot": {"type": "SOFT"}}
+    records: Sequence[r.Record] = run(
+        hosts=[{"name": "h{n:1-3}", **ROOM}], servers=[{"name": "vm", "host": "h1"}],
+        timings=TIMES | {"reboot_soft": "6 s"}, plan=[ask(100, soft), ask(again, soft)], run={"duration": "300 s"},
+    )  # fmt: skip
+    assert [(one.began, one.t) for one in records if isinstance(one, r.Downtime)] == spells

@@ -51,6 +51,8 @@ class Uptime:
         """Servers that were powered on in this run, and when."""
         self._booting: dict[str, float] = {}
         """Those of them of which it was asked how long their guest boots, and the answer."""
+        self._served: dict[str, float] = {}
+        """Servers that were missed, and when their guest served again."""
         self._untold: dict[str, _Untold] = {}
 
     # --- what the hypervisor would say --------------------------------------------------------------------------------
@@ -131,7 +133,7 @@ class Uptime:
         """The guest was started at this moment. It was missed since ``since``, because of ``cause``; None: it was not.
 
         A guest that was lost with its host was missed since then, also if it had been started once before and had not
-        booted.
+        booted. One that was asked to go down while it booted was missed since it had done that.
         """
         cloud = self._cloud
         lost = self._loss(server) or self._returning.pop(server.name, None)
@@ -143,6 +145,7 @@ class Uptime:
         if lost is not None:
             since, cause = lost.since, lost.cause
         if since is not None and server.host is not None:
+            since = max(since, self._served.get(server.name, since))
             self._returning[server.name] = _Lost(server.host, since, cause)
             cloud.cast(self._serve(server, request))
 
@@ -175,6 +178,7 @@ class Uptime:
         name, outcome = None if host is None else cloud.hosts.names[host], "aborted" if missed is None else "done"
         cloud.log.append(records.Step(cloud.env.now, server.name, request, "guest_boot", name, began, outcome))
         if missed is not None:
+            self._served[server.name] = cloud.env.now
             cloud.log.append(records.Downtime(cloud.env.now, server.name, missed.since, missed.cause, request))
 
     def _boot_s(self, server: Server) -> float:

@@ -9,7 +9,7 @@ from simpy.events import Event
 
 from sim.model.conductor.forced import claim_forced
 from sim.model.context import Context
-from sim.model.exceptions import NovaException
+from sim.model.exceptions import InstanceNotFound, NovaException
 from sim.model.identity import named_uuid
 from sim.model.migration_record import MigrationRecord
 from sim.model.scheduler.request import SchedulerRequest
@@ -63,8 +63,11 @@ class Evacuation:
                 db.save_migration(migration, "error")
             else:
                 db.save_migration(migration, "error")
-                db.save(server, request, vm_state="error", task_state=None)
-                db.fault(server, error.code, message)
+                if server.deleted:
+                    message = InstanceNotFound(server.uuid).message
+                else:
+                    db.save(server, request, vm_state="error", task_state=None)
+                    db.fault(server, error.code, message)
             db.finish_event(server, request, event, message)
             return
         db.finish_event(server, request, event)
