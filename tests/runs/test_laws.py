@@ -108,7 +108,7 @@ BROKEN: dict[str, list[r.Record]] = {
     "who has moved is there": [*BEGINS, *FLOWN, COPY, live(5.0, 1, "completed")],
     "a server is copied once": [*BEGINS, *FLOWN, COPY, COPY],
     "a guest stops as long as its copy says": [
-        *BEGINS, *FLOWN, COPY, r.Downtime(5.0, "s", 4.0, "live-migration", "req-1")
+        *BEGINS, *FLOWN, COPY, r.Downtime(5.0, "s", 4.9, "live-migration", "req-1")
     ],
     "a guest stops while it runs": [STOP, STOP],
     "no link over its capacity": [
@@ -200,6 +200,8 @@ def test_an_image_may_pin_its_guest() -> None:
 def test_moves_in_each_other_s_way_may_leave_a_server_anywhere() -> None:
     cold = r.MigrationState(1.0, 1, "s", "migration", "pre-migrating", "a", None, "req-2")
     assert check([*START, cold, live(1.0, 2, "accepted"), server(2.0, "active", "b")]) > 0
+    over = [live(2.0, 2, "failed"), server(3.0, "active", "b")]
+    assert check([*START, cold, live(1.0, 2, "accepted"), *over]) > 0
 
 
 def test_who_named_a_disabled_host_gets_it() -> None:

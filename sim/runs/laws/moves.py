@@ -40,8 +40,8 @@ class MigrationLaw:
         """Migrations that are reverted in earnest: the source has the server."""
         self._copies: dict[int, str] = {}
         """Live migration → how its copy ended."""
-        self._stops: dict[str, tuple[str | None, float]] = {}
-        """Server → the request of its last copy, and how long that stopped it."""
+        self._stops: dict[str, r.LiveCopy] = {}
+        """Server → its last copy, until the guest has stopped for it."""
         self.limit = 0
         self.busy: dict[str, set[int]] = defaultdict(set)
 
@@ -139,7 +139,7 @@ class MigrationLaw:
         if kind == "evacuation" and record.status != "done":
             return
         vm_state, is_on, *_ = self._servers.now[server]
-        if vm_state == "deleted" or self._servers.under_way[server] - {record.migration}:
+        if vm_state == "deleted" or server in self._servers.tangled:
             return
         if is_on != host or host not in self._servers.claims.held[server]:
             raise LawViolation("who has moved is there", f"{server} is on {is_on}, not with room on {host}")
@@ -160,7 +160,7 @@ class MigrationLaw:
     def _note_taken(self, record: r.MigrationState, before: str | None) -> None:
         if record.status != "error":
             self._taken.pop(record.migration, None)
-        elif before not in {None, "error"} and not self._servers.moves_once(record.server):
+        elif before not in {None, "error"} and len(self._servers.under_way[record.server]) > 1:
             self._taken[record.migration] = before
 
     def copied(self, record: r.LiveCopy) -> None:
@@ -172,14 +172,15 @@ class MigrationLaw:
             raise LawViolation("a server is copied once", f"by migration {number}")
         self._copies[number] = record.outcome
         if record.outcome == "completed" and record.mode != "postcopy":
-            self._stops[record.server] = (move.request, record.downtime_s)
+            self._stops[record.server] = record
 
     def stopped(self, record: r.Downtime) -> None:
-        """A guest stops for as long as its copy says."""
-        if record.cause == "live-migration" and record.server in self._stops:
-            request, seconds = self._stops.pop(record.server)
-            if request == record.request and abs(record.t - record.began - seconds) > _ROUNDING_S:
-                raise LawViolation("a guest stops as long as its copy says", f"{seconds} s")
+        """A guest stops before the end of its copy, and for at least as long as that says: its host may be cut off."""
+        copy = self._stops.pop(record.server, None) if record.cause == "live-migration" else None
+        if copy is None or self._last[copy.migration].request != record.request:
+            return
+        if record.began > copy.t or record.t - record.began < copy.downtime_s - _ROUNDING_S:
+            raise LawViolation("a guest stops as long as its copy says", f"{copy.downtime_s} s")
 
     def returned(self, server: str) -> None:
         """The source of a move that was reverted has the server back."""

@@ -35,6 +35,8 @@ class ServerLaw:
         """Server → its migration records, and their types."""
         self.under_way: dict[str, set[int]] = {}
         """Server → those of them that are neither done nor undone."""
+        self.tangled: set[str] = set()
+        """Servers with two moves under way, as after a reset: one may take the other's room, or bring it elsewhere."""
         self._last_asked: dict[str, str] = {}
         """Server → its latest action."""
         self._shown: dict[tuple[str, str | None], str] = {}
@@ -54,11 +56,10 @@ class ServerLaw:
     def begins(self, migration: int, server: str, kind: str) -> None:
         """A move."""
         self.moves.setdefault(server, {})[migration] = kind
-        self.under_way.setdefault(server, set()).add(migration)
-
-    def moves_once(self, server: str) -> bool:
-        """Not if several moves are in each other's way, as after a reset of its state: then it may be anywhere."""
-        return len(self.under_way.get(server, ())) <= 1
+        under_way = self.under_way.setdefault(server, set())
+        if under_way:
+            self.tangled.add(server)
+        under_way.add(migration)
 
     def created(self, record: r.ServerCreated) -> None:
         """Names are unique for ever."""
@@ -104,7 +105,7 @@ class ServerLaw:
     def _check_room(self, server: str, host: str) -> None:
         if host not in self.claims.capacity:
             raise LawViolation("a server is on a host that exists", f"{server} on {host}")
-        if self.moves_once(server) and not self.claims.has_room(server, self.moves.get(server, ()), host):
+        if server not in self.tangled and not self.claims.has_room(server, self.moves.get(server, ()), host):
             raise LawViolation("a server goes where it has room", f"{server} holds nothing on {host}")
 
     def deleted(self, record: r.ServerDeleted) -> None:
