@@ -76,6 +76,19 @@ def _series(source: Records, warm_up: float) -> pl.DataFrame:
     )  # fmt: skip
 
 
+def _outages(source: Records, warm_up: float) -> pl.DataFrame:
+    """Host, outages, down_s: how often each fell silent, and for how long in all, after the cut."""
+    down = pl.col("power") != "up"
+    states = source.frame(r.HostState).sort("seq").select("t", "host", down.alias("down"))
+    turns = states.filter(pl.col("down") != pl.col("down").shift(1).over("host").fill_null(False))
+    spells = turns.with_columns(pl.col("t").shift(-1).over("host").fill_null(source.end_s).alias("until"))
+    spells = spells.filter(pl.col("down") & (pl.col("until") >= warm_up))
+    return spells.group_by("host", maintain_order=True).agg(
+        (pl.col("t") >= warm_up).sum().cast(pl.Int64).alias("outages"),
+        (pl.col("until") - pl.max_horizontal("t", pl.lit(warm_up))).sum().alias("down_s"),
+    )
+
+
 def _hosts(source: Records, warm_up: float) -> pl.DataFrame:
     names = [*RESOURCES, "servers"]
     series = cut(over_time(source), ["host"], warm_up)
@@ -84,10 +97,10 @@ def _hosts(source: Records, warm_up: float) -> pl.DataFrame:
     total = capacities(source).select("host", *(pl.col(name).alias(f"{name}_total") for name in RESOURCES))
     used = used_at(source).select("host", *(pl.col(name).alias(f"{name}_used") for name in RESOURCES))
     made = states_at(source)
-    for other in (total, used, servers_at(source), start, peak):
+    for other in (total, used, servers_at(source), start, peak, _outages(source, warm_up)):
         made = made.join(other, on="host", how="left", maintain_order="left")
     free = [(pl.col(f"{name}_total") - pl.col(f"{name}_used")).alias(f"{name}_free") for name in RESOURCES]
-    return made.with_columns(*free)
+    return made.with_columns(*free, pl.col("outages").fill_null(0), pl.col("down_s").fill_null(0.0))
 
 
 def _resource_columns() -> list[Column]:
@@ -108,7 +121,7 @@ HOSTS = Table(
     "hosts",
     "Hosts",
     "Every host at the end of the run.",
-    "looks for peaks after it only",
+    "looks for peaks and outages after it only",
     (
         text("host", "its name"),
         text("rack", "its rack"),
@@ -117,6 +130,8 @@ HOSTS = Table(
         flag("disabled", "whether its compute service is disabled at the end"),
         flag("forced_down", "whether its compute service is forced down at the end"),
         text("reason", "why it is in that state, as recorded"),
+        count("outages", "", "how often it fell silent (crashed, hung, rebooted, or lost its network)"),
+        seconds("down_s", "how long it was not up, in all; over the run's duration: its unavailability"),
         count("servers_start", "servers", "servers on it at the start (or at the cut)"),
         count("servers", "servers", "servers on it at the end"),
         count("servers_peak", "servers", "most servers on it at any time"),

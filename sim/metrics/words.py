@@ -30,7 +30,7 @@ _ADVICE: tuple[tuple[str, str], ...] = (
     ("vm_state", "bring it into a state that allows the move, then ask again"),
     ("post-copy and does not run", "start it anew by a hard reboot, and check its data"),
     ("post-copy: the guest was lost", "start it anew by a hard reboot, and check its data"),
-    ("is stopped there since then", "start it; an evacuation below microversion 2.95 starts what ran"),
+    ("is stopped there since then", "start it: evacuating starts what Nova calls active, nothing from 2.95 on"),
     ("was not started again", "start it; resume_guests_state_on_host_boot would have done so"),
     ("lost the connection", "repair the network between the hosts, then ask again"),
     ("crashed", "repair the host, or evacuate the server"),

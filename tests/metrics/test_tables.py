@@ -71,6 +71,23 @@ def test_warm_up_leaves_out_what_began_before(records: Records) -> None:
     assert cut["lost_s"].to_list() == [(126.0 - 100.0) * 0.5]
 
 
+def test_hosts_are_down_from_a_failure_until_they_are_up_whatever_else_is_recorded(records: Records) -> None:
+    """a2 crashes, is switched off, hangs after the crash's repair, is back; later it loses its network to the end."""
+    states = [(20.0, "crashed", False), (30.0, "crashed", True), (50.0, "hung", True), (70.0, "up", True),
+              (80.0, "up", False), (210.0, "cut_off", False)]  # fmt: skip
+    told = [r.HostState(at, "a2", power, disabled, False, "") for at, power, disabled in states]
+    end = records.end_s
+    source = Records.of(sorted([*log(), *told], key=lambda record: record.t))
+
+    def down(warm_up: float) -> tuple[object, object]:
+        found = row(table(source, "hosts", warm_up), "host", "a2")
+        return found["outages"], found["down_s"]
+
+    assert down(0.0) == (2, pytest.approx(50.0 + end - 210.0))
+    assert down(60.0) == (1, pytest.approx(10.0 + end - 210.0))
+    assert row(table(source, "hosts"), "host", "a1")["down_s"] == 0.0
+
+
 def test_hosts_hold_what_the_story_says(records: Records) -> None:
     rows = table(records, "hosts")
     # At the end: b2 has web-1, cold-1, cold-2, lost-1 (small, 2 CPUs each); a2 still holds cold-2's source claim.
