@@ -214,3 +214,8 @@ def test_a_guest_that_boots_may_be_moved_live() -> None:
     assert check([*START, *BEGINS, *FLOWN, COPY, STOP, *ENDS, boot]) > 0
     with pytest.raises(LawViolation, match="a guest stops while it runs"):
         check([*START, boot, r.Downtime(9.0, "s", 8.0, "resize", "req-1")])
+
+
+def test_a_move_of_a_server_that_was_just_deleted_begins_where_it_was() -> None:
+    gone = [r.Released(1.0, "s", "a"), r.ServerDeleted(1.0, "s", None)]
+    assert check([*START, *gone, live(2.0, 1, "accepted")]) > 0

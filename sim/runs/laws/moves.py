@@ -121,8 +121,8 @@ class MigrationLaw:
         """A new record: of a server that is, where it is."""
         if record.migration != len(self._last) + 1:
             raise LawViolation("records are numbered in order", f"migration {record.migration}")
-        host = self._servers.now[record.server][1]
-        if record.source != host and not self._servers.under_way.get(record.server):
+        vm_state, host, *_ = self._servers.now[record.server]
+        if record.source != host and vm_state != "deleted" and not self._servers.under_way.get(record.server):
             raise LawViolation("a move begins where the server is", f"{record.server} is on {host}")
         self._servers.begins(record.migration, record.server, record.type)
         self._servers.claims.held[f"{MIGRATION}{record.migration}"] = {}
