@@ -6,7 +6,10 @@ silence. Values of options without effect are not kept, since deployments keep p
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -19,8 +22,17 @@ from sim.scenario.patterns import closest
 from sim.scenario.tree import shown
 
 _REFERENCES = {"pybasedir": "/usr/lib/python3/dist-packages", "state_path": "$pybasedir", "host": "localhost",
-               "instances_path": "$state_path/instances", "bindir": "/usr/bin"}  # fmt: skip
+               "my_ip": "127.0.0.1", "my_block_storage_ip": "$my_ip", "instances_path": "$state_path/instances",
+               "bindir": "/usr/bin"}  # fmt: skip
 """Options that others refer to by ``$name``, with Nova's defaults."""
+
+
+_TOP = "DEFAULT"
+_OWN = {"config_file", "config_dir", "config_source"}
+"""Options of oslo.config itself."""
+_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+# What oslo.config says of older names has no line; the listing names options as they are called today.
+logging.getLogger("oslo_config").addHandler(logging.NullHandler())
 
 
 class OptionUse(NamedTuple):
@@ -127,17 +139,26 @@ def _paths(conf: str | Path | Sequence[str | Path] | None, issues: list[Issue]) 
             yield entry
 
 
-def _scan(path: Path, issues: list[Issue]) -> list[_Setting]:
-    """Where each option is set, and every line that is no nova.conf."""
+def _text(path: Path, issues: list[Issue]) -> str:
+    name = shown(str(path))
     try:
         text = path.read_text("utf-8")
     except (UnicodeDecodeError, OSError) as error:
-        issues.append(Issue(shown(str(path)), f"cannot be read as text: {error}", "a nova.conf is UTF-8 text"))
-        return []
+        issues.append(Issue(name, f"cannot be read as text: {error}", "a nova.conf is UTF-8 text"))
+        return ""
+    if text.startswith("\ufeff"):
+        issues.append(
+            Issue(f"{name}:1", "begins with a byte order mark, which Nova cannot read", "save it without one")
+        )
+    return text.removeprefix("\ufeff")
+
+
+def _scan(path: Path, issues: list[Issue]) -> list[_Setting]:
+    """Where each option is set, and every line that is no nova.conf."""
     found: list[_Setting] = []
     name = shown(str(path))
     group, key = "", ""
-    for number, raw in enumerate(text.splitlines(), 1):
+    for number, raw in enumerate(_text(path, issues).split("\n"), 1):
         line = raw.rstrip()
         place = f"{name}:{number}"
         if not line:
@@ -150,7 +171,9 @@ def _scan(path: Path, issues: list[Issue]) -> list[_Setting]:
             if not line.endswith("]") or not group:
                 issues.append(Issue(place, f"{line!r} is no section", "write it as [DEFAULT] or [libvirt]"))
             group = group if group == "DEFAULT" else group.lower()
-        elif line[0] not in "#;":
+        elif line[0] in "#;":
+            key = ""
+        else:
             cut = min((at for at in (line.find("="), line.find(":")) if at >= 0), default=-1)
             key = line[:cut].strip() if cut >= 0 else ""
             if not key:
@@ -186,7 +209,7 @@ class _Reader:
                 self._list_other(name, setting)
                 continue
             try:
-                value = conf[facts.group][facts.key]
+                value = (conf if facts.group == _TOP else conf[facts.group])[facts.key]
             except (cfg.Error, ValueError) as error:
                 self.issues.append(Issue(setting.where, _reason(error), facts.right()))
                 continue
@@ -197,11 +220,13 @@ class _Reader:
         """The files as oslo.config reads them; None (and an issue) if it cannot."""
         conf = cfg.ConfigOpts()
         for facts in self.known.facts.values():
-            conf.register_opt(facts.oslo(), group=facts.group)
-        for name in dict.fromkeys([*names, *(f"DEFAULT.{reference}" for reference in _REFERENCES)]):
-            if name not in self.known.facts:  # so that $name in other values finds it
-                group, key = name.split(".", 1)
-                conf.register_opt(cfg.StrOpt(key, default=_REFERENCES.get(key)), group=group)
+            _register(conf, facts.group, facts.oslo(_REFERENCES.get(facts.key) if facts.group == _TOP else None))
+        for name in dict.fromkeys([*names, *(f"{_TOP}.{reference}" for reference in _REFERENCES)]):
+            group, _, key = name.partition(".")
+            known = name in self.known.facts or (group == _TOP and key in _OWN)
+            if not known and _NAME.fullmatch(key):  # so that $name in other values finds it
+                default = _REFERENCES.get(key) if group == _TOP else None
+                _register(conf, group, cfg.StrOpt(key, default=default))
         files = [str(path) for path in paths]
         try:
             conf([], project="nova", default_config_files=files, default_config_dirs=[], use_env=False)
@@ -239,13 +264,22 @@ class _Reader:
         if name in self.known.others:
             self.no_effect.append(OptionUse(name, setting.where, None, self.known.others[name]))
             return
-        neighbours = [one for one in (*self.known.facts, *self.known.others) if one.startswith(f"{setting.group}.")]
-        note = f"Nova has no section [{setting.group}]"
-        if neighbours:
-            near = closest(name, neighbours)
-            note = f"Nova has no such option in [{setting.group}]"
-            note += f"; {near}" if near.startswith("did you mean") else ""
+        everything = (*self.known.facts, *self.known.others)
+        keys = [one.partition(".")[2] for one in everything if one.startswith(f"{setting.group}.")]
+        note = f"Nova has no such option in [{setting.group}]" if keys else f"Nova has no section [{setting.group}]"
+        moved = [one for one, facts in self.known.facts.items() if setting.key in
+                 {facts.key, f"{facts.group.removeprefix('filter_')}_{facts.key}"}]  # fmt: skip
+        near = get_close_matches(setting.key, keys, n=3, cutoff=0.75)
+        if moved:
+            note += f"; it has {' and '.join(moved)}"
+        elif near:
+            note += f"; did you mean {' or '.join(map(repr, near))}?"
         self.unknown.append(OptionUse(name, setting.where, None, note))
+
+
+def _register(conf: cfg.ConfigOpts, group: str, option: cfg.Opt) -> None:
+    """Those of [DEFAULT] belong to no group: references from everywhere find them there."""
+    conf.register_opt(option, group=None if group == _TOP else group)
 
 
 def _reason(error: Exception) -> str:

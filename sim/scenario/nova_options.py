@@ -18,6 +18,11 @@ from oslo_config import cfg, types
 from sim.scenario.honoured import HONOURED
 
 NOT_SIMULATED = "not simulated"
+_PLUGIN = """
+auth_url default_domain_id default_domain_name domain_id domain_name password project_domain_id project_domain_name
+project_id project_name system_scope tenant_id tenant_name trust_id user_domain_id user_domain_name user_id username
+"""
+"""How services log in to each other, by the plugins of keystoneauth."""
 
 
 class OptionFacts(NamedTuple):
@@ -66,13 +71,14 @@ class OptionFacts(NamedTuple):
         return {"Boolean": types.Boolean, "List": types.List, "Dict": types.Dict, "HostDomain": types.HostDomain}.get(
             self.type, types.String)()  # fmt: skip
 
-    def oslo(self) -> cfg.Opt:
-        """The option as oslo.config registers it."""
+    def oslo(self, reference: str | None = None) -> cfg.Opt:
+        """The option as oslo.config registers it. ``reference``: what references to it find while it is unset."""
         deprecated = [cfg.DeprecatedOpt(key, group=group) for group, key in (d.split(".", 1) for d in self.deprecated)]
         multi = self.type == "MultiString"
         kind = cfg.MultiStrOpt if multi else cfg.Opt
         extra = {} if multi else {"type": self.value_type()}
-        return kind(self.key, default=self.default, deprecated_opts=deprecated, **extra)
+        default = reference if self.default is None else self.default
+        return kind(self.key, default=default, deprecated_opts=deprecated, **extra)
 
 
 class Catalogue(NamedTuple):
@@ -105,7 +111,12 @@ def catalogue() -> Catalogue:
                                   tuple(row.get("deprecated", ())), row.get("why", NOT_SIMULATED))  # fmt: skip
         aliases.update(dict.fromkeys(row.get("deprecated", ()), name))
     reasons = data["other_why"]
-    others = {f"{group}.{key}": reasons[group] for group, keys in data["other"].items() for key in keys.split()}
+    others: dict[str, str] = {}
+    for group, keys in data["other"].items():
+        names = keys.split()
+        # Options of the plugin that is named there are known only to who loads it.
+        plugin = _PLUGIN.split() if {"auth_type", "auth_section"} & set(names) else ()
+        others.update({f"{group}.{key}": reasons[group] for key in (*names, *plugin)})
     return Catalogue(MappingProxyType(facts), MappingProxyType(aliases), MappingProxyType(others))
 
 
