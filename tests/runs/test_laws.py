@@ -216,6 +216,8 @@ def test_a_guest_that_boots_may_be_moved_live() -> None:
         check([*START, boot, r.Downtime(9.0, "s", 8.0, "resize", "req-1")])
 
 
-def test_a_move_of_a_server_that_was_just_deleted_begins_where_it_was() -> None:
+def test_a_move_may_begin_where_a_server_was_or_nowhere() -> None:
     gone = [r.Released(1.0, "s", "a"), r.ServerDeleted(1.0, "s", None)]
     assert check([*START, *gone, live(2.0, 1, "accepted")]) > 0
+    nowhere = r.MigrationState(1.0, 1, "t", "live-migration", "accepted", "", None, None)
+    assert check([*START, nowhere]) > 0

@@ -122,7 +122,7 @@ class MigrationLaw:
         if record.migration != len(self._last) + 1:
             raise LawViolation("records are numbered in order", f"migration {record.migration}")
         vm_state, host, *_ = self._servers.now[record.server]
-        if record.source != host and vm_state != "deleted" and not self._servers.under_way.get(record.server):
+        if record.source != (host or "") and vm_state != "deleted" and not self._servers.under_way.get(record.server):
             raise LawViolation("a move begins where the server is", f"{record.server} is on {host}")
         self._servers.begins(record.migration, record.server, record.type)
         self._servers.claims.held[f"{MIGRATION}{record.migration}"] = {}
