@@ -64,8 +64,8 @@ class _Load:
         }
         """What the largest host has of each."""
 
-    def add(self, hosts: Counter[str], flavor: FlavorSpec, local: bool) -> None:
-        disk_gb = ((flavor.disk if local else 0) + flavor.ephemeral) // GIB + -(-flavor.swap // GIB)
+    def add(self, hosts: Counter[str], flavor: FlavorSpec, on_volume: bool) -> None:
+        disk_gb = ((0 if on_volume else flavor.disk) + flavor.ephemeral) // GIB + -(-flavor.swap // GIB)
         vcpus, pcpus = _cpus(flavor)
         for host, count in hosts.items():
             self.vcpus[host] += count * vcpus
@@ -266,7 +266,7 @@ def _place(checked: Checked, path: PathKeys, entry: ServerSpec, columns: _Column
             _fits_somewhere(checked, path, flavors[name], local, load)
         at = [host for flavor, host in zip(columns.flavor, columns.host, strict=True) if flavor == name] if len(
             set(columns.flavor)) > 1 else columns.host  # fmt: skip
-        load.add(Counter(host for host in at if host is not None), flavors[name], local)
+        load.add(Counter(host for host in at if host is not None), flavors[name], entry.boot_from == "volume")
     for group in dict.fromkeys(columns.group):
         pairs = zip(columns.group, columns.host, strict=True)
         load.groups[group].update(host for one, host in pairs if one == group and host is not None)

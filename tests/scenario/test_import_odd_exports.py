@@ -254,6 +254,12 @@ def test_flavors_that_nova_refuses_and_nobody_has_are_left_out(tmp_path: Path) -
         import_openstack(used)
 
 
+def test_disks_on_shared_storage_count_as_placement_counts_them(tmp_path: Path) -> None:
+    files = {**PLAIN, "nova.conf": "[libvirt]\nimages_type = rbd\n", "s.json": [server("a"), server("b")]}
+    _, report = imported(folder_of(tmp_path, files), tmp_path, host_defaults="disk=30GiB")
+    assert "cpu1 (DISK_GB 40 of 30)" in report
+
+
 # --- what is wrong, said of the exports -----------------------------------------------------------------------------
 
 
