@@ -97,3 +97,39 @@ def test_on_duty_every_failure_is_answered(by: str, more: Any, low: float, high:
     assert all(low - 1e-6 <= took - REBUILD_S <= high + 1e-6 for took in downtimes)
     last = {one.host: one for one in records if isinstance(one, r.HostState)}
     assert not any(one.disabled or one.forced_down for one in last.values() if one.power == "up")
+
+
+def test_a_host_that_is_back_gives_back_what_a_server_evacuated_from_it_has_claimed_there_since() -> None:
+    """h1 lost its network, and vm with it; it does not know when it is back, and learns it when it starts anew.
+
+    By then vm is on its way to it. Nova looks at the host alone: the claim is gone, the move goes on.
+    """
+    records = run(
+        hosts=[{"name": "h{n:1-2}", "vcpus": 8, "memory": "64 GiB", "disk": "1 TB"}],
+        servers=[{"name": "vm", "host": "h1"}], timings=TIMES,
+        plan=[{"at": "100 s", "fail": {"hosts": ["h1"], "kind": "network", "repair": "300 s"}},
+              {"at": "100 s", "evacuate": {"hosts": ["h1"]}},
+              {"at": "1000 s", "fail": {"hosts": ["h1"], "repair": "30 s"}},
+              {"at": "1001 s",
+               "request": {"server": "vm", "body": {"migrate": {"host": "h1"}}, "microversion": "2.90"}}],
+    )  # fmt: skip
+    of = [
+        one for one in records if isinstance(one, (r.Claimed, r.Released)) and one.consumer == "vm" and one.host == "h1"
+    ]
+    assert [(type(one), one.t) for one in of] == [(r.Claimed, 1001), (r.Released, 1030)]
+    last = [one for one in records if isinstance(one, r.ServerState)][-1]
+    assert (last.host, last.vm_state) == ("h1", "resized")
+
+
+def test_a_guest_that_booted_on_a_host_that_had_gone_dark_is_missed_once_at_a_time() -> None:
+    """vm boots on h2 when that loses its network; then it is evacuated from there, and left stopped."""
+    times = TIMES | {"guest_boot": "40 s"}
+    records = run(
+        servers=[{"name": "vm", "host": "h1"}], timings=times, run={"duration": "1000 s"},
+        plan=[{"at": "100 s", "fail": {"hosts": ["h1"]}},
+              {"at": "100 s", "evacuate": {"hosts": ["h1"], "force_down": True, "destination": "h2"}},
+              {"at": "120 s", "fail": {"hosts": ["h2"], "kind": "network"}},
+              {"at": "120 s", "evacuate": {"hosts": ["h2"], "microversion": "2.95"}}],
+    )  # fmt: skip
+    spells = [(one.began, round(one.t, 6)) for one in records if isinstance(one, r.Downtime)]
+    assert spells == [(100, 155.3), (pytest.approx(155.3), 1000)]

@@ -127,6 +127,7 @@ class Uptime:
         self._started.pop(server.name, None)
         self._untold.pop(server.name, None)
         if server.host is not None:
+            since = max(since, self._served.get(server.name, since))
             self._lost[server.name] = _Lost(server.host, since, "host-failure" if lost is None else lost.cause)
 
     def boots(self, server: Server, request: str | None, since: float | None = None, cause: str = "") -> None:

@@ -108,6 +108,12 @@ class MigrationLaw:
             self._servers.under_way[server].discard(number)
         elif before in OVER:
             self._servers.under_way[server].add(number)
+        if (
+            record.type == "evacuation"
+            and after == "completed"
+            and (before != "done" or self._servers.under_way[server])
+        ):
+            self._servers.tangled.add(server)
         if after == "error" or self._taken:
             self._note_taken(record, before)
         if after in _ARRIVED:

@@ -36,7 +36,11 @@ class ServerLaw:
         self.under_way: dict[str, set[int]] = {}
         """Server → those of them that are neither done nor undone."""
         self.tangled: set[str] = set()
-        """Servers with two moves under way, as after a reset: one may take the other's room, or bring it elsewhere."""
+        """Servers with two moves under way, as after a reset: one may take the other's room, or bring it elsewhere.
+
+        So may a host that a server was evacuated from: when it is back it gives back what the server holds there, also
+        what was claimed for a move to it.
+        """
         self._last_asked: dict[str, str] = {}
         """Server → its latest action."""
         self._shown: dict[tuple[str, str | None], str] = {}
