@@ -14,6 +14,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
+def visible(text: str) -> str:
+    """A line as screens can show it: signs that move the cursor, turn the text or ring a bell are written out."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
 class Issue(NamedTuple):
     """One thing wrong with an input: where it is, what is wrong, and what would be right."""
 
@@ -24,7 +29,7 @@ class Issue(NamedTuple):
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{text}; {self.right}" if self.right else text
+        return visible(f"{text}; {self.right}" if self.right else text)
 
 
 class NovasimError(Exception):

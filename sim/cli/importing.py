@@ -25,12 +25,13 @@ def openstack(
     ] = None,
 ) -> None:
     """Read `openstack … list -f json` and SDK exports, and write the cloud as a scenario file."""
+    from sim.errors import visible
     from sim.scenario.importers.openstack import import_openstack, write_scenario
 
     data, report = import_openstack(directory, nova_conf=nova_conf, host_defaults=host_defaults)
     write_scenario(data, output)
     for line in report:
-        print(line)
+        print(visible(line))
     print(f"wrote {output}")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sim.errors import InputError
+from sim.errors import InputError, visible
 from sim.runs.session import Session
 from sim.scenario.importers.exports import as_mapping
 from sim.scenario.importers.openstack import import_openstack
@@ -140,6 +140,19 @@ def test_texts_of_properties_keep_their_commas() -> None:
     assert as_mapping("hw:numa_cpus.0='0,1'") == {"hw:numa_cpus.0": "0,1"}
     assert as_mapping("a=b, c=d") == {"a": "b", "c": "d"}
     assert as_mapping("nothing of it") is None
+
+
+def test_names_that_screens_and_yaml_cannot_show_are_kept(tmp_path: Path) -> None:
+    names = ["bell\x07", "red\x1b[31m", "turned\u202e", "two\nlines", "- *a: [b] #c", "😀"]
+    servers = [server(name, Host=None, Status="ERROR", Task_State="scheduling") for name in names]
+    scenario, report = imported(folder_of(tmp_path, {**PLAIN, "s.json": servers}), tmp_path)
+    assert [one.name for one in sorted(scenario.cloud.servers, key=lambda one: str(one.uuid))] == sorted(
+        names, key=lambda name: sum(map(ord, name))
+    )
+    text = (tmp_path / "cloud.yaml").read_text()
+    assert "bell\\x07" in text
+    assert "\x07" not in text + visible(report)
+    assert "\x1b" not in text
 
 
 def test_what_contradicts_itself_is_told(tmp_path: Path) -> None:

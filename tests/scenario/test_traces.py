@@ -141,3 +141,16 @@ def test_the_command_line_says_what_is_wrong_and_ends_with_two(
         assert ended.value.code == 2
     assert "did you mean 'azure'?" in capsys.readouterr().err
     assert not (tmp_path / "o.csv").exists()
+
+
+def test_files_and_maps_of_another_form_are_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has 3 columns, not 11; vmtable.csv has 11"):
+        import_trace("azure", written(tmp_path, "a.csv", "a,b,c\n"), tmp_path / "o.csv")
+    with pytest.raises(InputError, match=r"--flavor-map 2x4=b: 2x4 has the flavor 'a' already"):
+        flavor_names("2x4=a,2x4=b")
+    noise = tmp_path / "noise.csv"
+    noise.write_bytes(bytes(range(1, 9)) * 50 + b"\n1\n")
+    with pytest.raises(InputError) as told:
+        import_trace("huawei-east-1", noise, tmp_path / "o.csv")
+    assert str(told.value).isprintable()
+    assert len(str(told.value)) < 400

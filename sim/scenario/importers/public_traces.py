@@ -85,7 +85,10 @@ def flavor_names(text: str | None) -> dict[tuple[float, float], str]:
         try:
             if not (equals and times and name.strip()):
                 raise ValueError(part)
-            found[float(cores), float(memory)] = name.strip()
+            of = float(cores), float(memory)
+            if of in found:
+                issues.append(Issue(f"--flavor-map {part}", f"{size} has the flavor {found[of]!r} already", "take one"))
+            found[of] = name.strip()
         except ValueError:
             if part:
                 right = "write cores x GB = flavor, like 2x4=m.small,4x16=m.large"
@@ -222,7 +225,9 @@ def _write(frame: pl.DataFrame, output: Path) -> None:
 def _told(arrivals: pl.DataFrame, sizes: pl.DataFrame, output: Path) -> list[str]:
     """How many servers, and the flavors that a scenario needs for them; of several sizes of one name, the largest."""
     times = arrivals["t"].to_list()
-    lines = [f"{len(times)} servers, the last after {units.format_seconds(times[-1] if times else 0.0)}"]
+    lines = [
+        f"{units.counted(len(times), 'servers')}, the last after {units.format_seconds(times[-1] if times else 0.0)}"
+    ]
     lines.append("without quotas (cloud.nova.options.quota: {instances: -1, cores: -1, ram: -1}) and with the flavors")
     lines.append(f"below a scenario can use it as workload: [{{name: users, trace: {output.name}}}]")
     made: dict[str, tuple[float, float, int]] = {}
@@ -232,5 +237,5 @@ def _told(arrivals: pl.DataFrame, sizes: pl.DataFrame, output: Path) -> list[str
     for name in sorted(made, key=natural):
         cores, memory, servers = made[name]
         flavor = f"name: {name}, vcpus: {math.ceil(cores)}, memory: {math.ceil(memory * 1024)} MiB, disk: 20 GiB"
-        lines.append(f"  - {{{flavor}}}  # {servers} servers")
+        lines.append(f"  - {{{flavor}}}  # {units.counted(servers, 'servers')}")
     return lines

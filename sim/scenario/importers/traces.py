@@ -70,17 +70,20 @@ def read_table(path: Path, columns: tuple[str, ...], right: str, header: bool = 
         if path.suffix.lower() in {".parquet", ".pq"}:
             frame = pl.read_parquet(path)
         else:
-            frame = pl.read_csv(
-                path, has_header=header, infer_schema=False, new_columns=None if header else list(columns),
-                comment_prefix="#" if header else None,
-            )  # fmt: skip
+            frame = pl.read_csv(path, has_header=header, infer_schema=False, comment_prefix="#" if header else None)
     except (OSError, pl.exceptions.PolarsError) as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError([Issue(str(path), f"cannot be read: {what}", right)]) from None
-    frame = frame.rename({name: name.strip() for name in frame.columns})
+    if not header and frame.width != len(columns):
+        raise InputError([Issue(str(path), f"has {units.counted(frame.width, 'columns')}, not {len(columns)}", right)])
+    names = [name.strip() for name in frame.columns] if header else list(columns)
+    if len(set(names)) < len(names):
+        twice = next(name for position, name in enumerate(names) if name in names[:position])
+        raise InputError([Issue(str(path), f"has the column {twice!r} twice", right)])
+    frame.columns = names
     missing = [name for name in columns if name not in frame.columns]
     if missing:
-        found = ", ".join(frame.columns[:8])
+        found = ", ".join(name[:40] for name in names[:8])
         raise InputError([Issue(str(path), f"no column {' and '.join(missing)} (there are {found})", right)])
     return frame.select(columns).with_row_index("line", offset=2 if header else 1)
 

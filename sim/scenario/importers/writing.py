@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.errors import InputError, Issue
+from sim.errors import InputError, Issue, visible
 from sim.scenario.yaml_text import one_line
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def _lines(imported: Imported, path: Path) -> Iterator[str]:
             yield "#"
             yield f"# {title}:"
         for text in texts:
-            yield from textwrap.wrap(text, 118, initial_indent="# - ", subsequent_indent="#   ", break_long_words=False,
-                                     break_on_hyphens=False)  # fmt: skip
+            yield from textwrap.wrap(visible(text), 118, initial_indent="# - ", subsequent_indent="#   ",
+                                     break_long_words=False, break_on_hyphens=False)  # fmt: skip
     yield ""
     yield f"name: {one_line(path.stem)}"
     yield "cloud:"
@@ -78,7 +78,7 @@ def _entries(key: str, entries: list[dict[str, Any]]) -> Iterator[str]:
     for entry in entries:
         group = entry["rack"] if key == "hosts" else entry.get("host", "no host") if key == "servers" else None
         if group != last:
-            yield f"    # {group}"
+            yield f"    # {visible(str(group))}"
             last = group
         yield f"    - {one_line(entry)}"
 
