@@ -31,11 +31,14 @@ def evacuate(at: float, **more: Any) -> dict[str, Any]:
     return {"at": f"{at} s", "evacuate": {"hosts": ["h1"], "force_down": True, **more}}
 
 
-def missed(*plan: dict[str, Any], end_s: float = END_S, resumes: bool = True) -> list[tuple[float, Any]]:
+def missed(
+    *plan: dict[str, Any], end_s: float = END_S, resumes: bool = True, boot_s: float = 20
+) -> list[tuple[float, Any]]:
     """Spells in which the guest of the server on h1 was missed because its host failed."""
     records: Sequence[r.Record] = run(
-        hosts=[{"name": "h{n:1-3}", **ROOM}], servers=[{"name": "vm", "host": "h1"}], timings=TIMES,
-        options=RESUMES if resumes else {}, plan=plan, run={"duration": f"{end_s} s"},
+        hosts=[{"name": "h{n:1-3}", **ROOM}], servers=[{"name": "vm", "host": "h1"}],
+        timings=TIMES | {"guest_boot": f"{boot_s} s"}, options=RESUMES if resumes else {}, plan=plan,
+        run={"duration": f"{end_s} s"},
     )  # fmt: skip
     spells = [one for one in records if isinstance(one, r.Downtime) and one.cause in {"host-failure", "evacuation"}]
     return [(one.began, pytest.approx(one.t)) for one in spells]
@@ -89,3 +92,9 @@ def test_a_guest_that_is_asked_to_reboot_while_it_boots_is_missed_once_at_a_time
         timings=TIMES | {"reboot_soft": "6 s"}, plan=[ask(100, soft), ask(again, soft)], run={"duration": "300 s"},
     )  # fmt: skip
     assert [(one.began, one.t) for one in records if isinstance(one, r.Downtime)] == spells
+
+
+def test_who_booted_on_a_host_that_hung_and_was_evacuated_and_left_stopped_is_missed_once() -> None:
+    """h1 is back at 200 s, hangs at 210 s while vm boots (for 100 s here), and is evacuated then."""
+    plan = [fail(100, 100), fail(210, kind="hang"), evacuate(210, microversion="2.95")]
+    assert missed(*plan, boot_s=100) == [(100, END_S)]

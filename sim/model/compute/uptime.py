@@ -123,7 +123,7 @@ class Uptime:
 
     def stays_off(self, server: Server, since: float) -> None:
         """It is stopped on the host that it was evacuated to; its guest is missed until somebody starts it."""
-        lost = self._lost.get(server.name)
+        lost = self._returning.pop(server.name, None) or self._lost.get(server.name)
         self._started.pop(server.name, None)
         self._untold.pop(server.name, None)
         if server.host is not None:
