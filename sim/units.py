@@ -71,6 +71,8 @@ def parse_bytes(text: str | float) -> int:
                          "use B, KiB, MiB, GiB, TiB, kB, MB, GB or TB, like '64 GiB'")  # fmt: skip
     if value < 0:
         raise ValueError(f"{text!r} must not be negative")
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} must be finite")
     return round(value * _PREFIX[match[1] or ""])
 
 
@@ -91,6 +93,8 @@ def parse_rate(text: str | float) -> float:
                          "use bit/s, Mbit/s, Gbit/s, B/s, MB/s or MiB/s, like '25 Gbit/s'")  # fmt: skip
     if value < 0:
         raise ValueError(f"{text!r} must not be negative")
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} must be finite")
     return value * _PREFIX[match[1] or ""] / (1 if match[2] == "B" else 8)
 
 

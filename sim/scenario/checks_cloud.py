@@ -19,6 +19,8 @@ def check_cloud(checked: Checked, options: NovaOptions) -> None:
     cloud = checked.scenario.cloud
     for kind in ("flavors", "images", "server_groups", "aggregates"):
         entries = getattr(cloud, kind)
+        for number, entry in enumerate(entries):
+            checked.named(("cloud", kind, number), entry.name)
         for name, path, first in duplicates((e.name, ("cloud", kind, i)) for i, e in enumerate(entries)):
             checked.error(
                 (*path, "name"), f"{name!r} is there twice", f"also at {checked.where((*first, 'name'))}; rename one"
@@ -42,6 +44,8 @@ def _host_patterns(checked: Checked) -> bool:
     before = len(checked.found.errors)
     for number, entry in enumerate(checked.scenario.cloud.hosts):
         path: PathKeys = ("cloud", "hosts", number)
+        if not checked.named(path, entry.name):
+            continue
         try:
             pattern = compile_pattern(entry.name)
         except ValueError as error:

@@ -93,6 +93,8 @@ def check_servers(checked: Checked) -> None:
     load = _Load(checked.rows)
     for number, entry in enumerate(cloud.servers):
         path: PathKeys = ("cloud", "servers", number)
+        if not checked.named(path, entry.name):
+            continue
         try:
             pattern = server_pattern(entry)
         except ValueError as error:

@@ -46,6 +46,12 @@ class Checked:
         """Something that can be simulated, and is probably not meant."""
         self.found.warnings.append(Issue(self.where(path), what, right))
 
+    def named(self, path: PathKeys, name: str) -> bool:
+        """Report a name that is blank; whether it is one."""
+        if not name.strip():
+            self.error((*path, "name"), "a name without a letter", "write one, like name-1")
+        return bool(name.strip())
+
     def known(self, path: PathKeys, kind: str, name: str | None, names: Iterable[str]) -> bool:
         """Report a name that is not among ``names`` (of the collection ``kind``); whether it is."""
         if name is None:

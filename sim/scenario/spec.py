@@ -12,7 +12,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, Strict, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    Strict,
+    WithJsonSchema,
+)
 
 from sim import units
 from sim.scenario.distribution import Dist
@@ -28,9 +37,18 @@ Bytes = Annotated[int, BeforeValidator(units.parse_bytes), WithJsonSchema(_SIZE)
                   PlainSerializer(units.exact_bytes, when_used="json-unless-none")]  # fmt: skip
 Rate = Annotated[float, BeforeValidator(units.parse_rate), WithJsonSchema(_RATE),
                  PlainSerializer(units.exact_rate, when_used="json-unless-none")]  # fmt: skip
-Whole = Annotated[int, Strict()]
+
+
+def _countable(value: int) -> int:
+    if abs(value) > _MOST:
+        raise ValueError(f"a number of {len(str(abs(value)))} digits is out of range; must be at most {_MOST:,}")
+    return value
+
+
+_MOST = 10**15
+Whole = Annotated[int, Strict(), AfterValidator(_countable)]
 """Not ``true``, not ``"8"``, not 8.5."""
-Number = Annotated[float, Strict()]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Fraction = Annotated[Number, Field(ge=0, le=1)]
 FileName = Annotated[str, Field(json_schema_extra={"format": "path"})]
 """A path, relative to the file that it is written in."""
