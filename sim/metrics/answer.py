@@ -246,11 +246,12 @@ def _fates(records: Records) -> pl.DataFrame:
     given_up = records.frame(r.NeedsHuman).group_by("server", maintain_order=True).agg(pl.col("reason").last())
     given_up = given_up.rename({"reason": "left_reason"})
     last = table(records, "migrations").filter((pl.col("type") != "resize") & pl.col("created_s").is_not_null())
-    last = last.group_by("server", maintain_order=True).agg(pl.last("outcome", "reason", "created_s", "type"))
+    last = last.group_by("server", maintain_order=True).agg(pl.last("outcome", "reason", "created_s", "total_s"))
     both = asked.join(given_up, on="server", how="full", coalesce=True, maintain_order="left_right")
     both = both.join(last, on="server", how="left", maintain_order="left")
-    # A request that the API refused after the last migration is the last word on the server.
-    refused = (pl.col("request_outcome") == "refused") & (pl.col("asked_s") >= pl.col("created_s").fill_null(-1.0))
+    # A request that the API refused is the last word on the server, but not in the midst of its last migration.
+    after = pl.col("created_s").is_null() | (pl.col("asked_s") - pl.col("created_s") >= pl.col("total_s"))
+    refused = (pl.col("request_outcome") == "refused") & after.fill_null(value=False)
     fate = (
         pl.when(refused)
         .then(pl.lit("failed"))

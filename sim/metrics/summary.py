@@ -239,7 +239,7 @@ def _fates(fold: _Fold) -> tuple[int, int, int]:
     for server in {*fold.asked, *fold.wanted}:
         life = last.get(server)
         request, asked_at = fold.asked.get(server, ("", -1.0))
-        refused = request in fold.refused and (life is None or asked_at >= life.created)
+        refused = request in fold.refused and (life is None or (life.arrived is not None and asked_at >= life.arrived))
         if not refused and life is not None and life.status in _DONE:
             moved += 1
         elif refused or (life is not None and life.status in _FAILED) or fold.failed_requests.get(request, False):

@@ -335,7 +335,7 @@ class RebootStep(HostsStep):
 
 
 class RollingRebootStep(HostsStep):
-    """Drain, reboot and bring back the hosts, ``batch`` at a time."""
+    """Drain, reboot and bring back the hosts, ``batch`` at a time. Those whose service was disabled before stay so."""
 
     batch: Whole = Field(default=1, ge=1)
     takes: Dist = Dist.model_validate({"constant": "5 min"})

@@ -71,6 +71,13 @@ def test_a_request_that_was_refused_is_told() -> None:
     assert told.refused_reasons[0].reason.startswith("force_complete: ")
 
 
+@pytest.mark.parametrize(("again", "moved"), [(2.0, 1), (300.0, 0)])
+def test_who_is_asked_again_in_the_midst_of_a_move_has_moved(again: float, moved: int) -> None:
+    """The API refuses the second request while the first one's move is under way; after it, that is the last word."""
+    told, _ = played({"at": f"{again} s", "request": MOVE}, nic="100 Gbit/s")
+    assert (told.moved, told.failed, told.asked) == (moved, 1 - moved, 1)
+
+
 def test_servers_that_nobody_was_let_create_are_told() -> None:
     """A workload beyond Nova's own quota of ten instances: without a word the cloud would seem to have taken all."""
     scenario = sim.Scenario.model_validate({

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.model.compute.failures import Trouble
 from sim.model.operators.drain import Drain
-from sim.model.operators.operator import Operator, Steps
+from sim.model.operators.operator import REFUSED, Operator, Steps
 from sim.scenario.distribution import Dist
 from sim.scenario.spec import DrainStep, FailStep, LinkStep, RebootStep, RollingRebootStep, ServiceStep
 
@@ -36,18 +36,22 @@ class HostKeeper:
             yield from self.cloud.door.service(host, disabled=False)
 
     def rolling_reboot(self, hosts: list[int], spec: RollingRebootStep, target: str) -> Steps:
-        """Drain, reboot and bring back, ``batch`` hosts at a time. Hosts that could not be emptied are not rebooted."""
+        """Drain, reboot and bring back, ``batch`` hosts at a time. Hosts that could not be emptied are not rebooted.
+
+        Who was disabled before stays so.
+        """
         job = self.operator.begin("rolling_reboot", target)
         skipped = []
         for first in range(0, len(hosts), spec.batch):
             batch = hosts[first : first + spec.batch]
             names = tuple(self.cloud.hosts.names[host] for host in batch)
+            enabled = [host for host in batch if not self.cloud.hosts.disabled[host]]
             drain = DrainStep.model_validate({"hosts": names, **spec.drain})
             yield from Drain(self.operator, batch, drain).run(", ".join(names))
             empty = [host for host in batch if not self.cloud.db.on_host.get(host)]
             skipped += [self.cloud.hosts.names[host] for host in batch if host not in empty]
             yield self.cloud.env.all_of(
-                [self.cloud.env.process(self._reboot_one(host, spec.takes, True)) for host in empty]
+                [self.cloud.env.process(self._reboot_one(host, spec.takes, host in enabled)) for host in empty]
             )
         detail = f"not rebooted, still holding servers: {', '.join(skipped)}" if skipped else ""
         self.operator.end(job, "partial" if skipped else "done", detail)
@@ -69,14 +73,18 @@ class HostKeeper:
         self.cloud.failures.mended(host, trouble)
 
     def service(self, hosts: list[int], spec: ServiceStep, target: str) -> Steps:
-        """Switch compute services."""
-        job = self.operator.begin("service", f"{target} {spec.set}")
+        """Switch compute services; Nova may refuse."""
+        job, refused = self.operator.begin("service", f"{target} {spec.set}"), []
         for host in hosts:
             if spec.set in {"enabled", "disabled"}:
-                yield from self.cloud.door.service(host, disabled=spec.set == "disabled", reason=spec.reason)
+                steps = self.cloud.door.service(host, disabled=spec.set == "disabled", reason=spec.reason)
             else:
-                yield from self.cloud.door.service(host, forced_down=spec.set == "forced_down")
-        self.operator.end(job)
+                steps = self.cloud.door.service(host, forced_down=spec.set == "forced_down")
+            answer = yield from steps
+            if answer.code >= REFUSED:
+                refused.append(answer.message or f"refused with {answer.code}")
+        outcome = "done" if not refused else "failed" if len(refused) == len(hosts) else "partial"
+        self.operator.end(job, outcome, " ".join(refused))
 
     def link(self, links: list[int], spec: LinkStep) -> Steps:
         """Links get another capacity, for a while or for good; of several changes the latest that lasts is in force."""

@@ -14,6 +14,8 @@ from sim.model.cloud import Cloud
 from sim.model.server import Server
 
 Steps = Generator[Event, Any, None]
+REFUSED = 400
+"""Answers of Nova's from this code on are refusals."""
 
 
 @dataclass(slots=True)
@@ -48,7 +50,9 @@ class Operator:
         )
 
     def leave_to_human(self, server: Server, job: Job, reason: str) -> None:
-        """Give up on a server and say why."""
+        """Give up on a server and say why; one that is deleted needs nobody."""
+        if server.deleted:
+            return
         job.left += 1
         self.cloud.log.append(records.NeedsHuman(self.cloud.env.now, server.name, job.number, reason))
 
