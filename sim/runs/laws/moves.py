@@ -166,7 +166,9 @@ class MigrationLaw:
     def _note_taken(self, record: r.MigrationState, before: str | None) -> None:
         if record.status != "error":
             self._taken.pop(record.migration, None)
-        elif before not in {None, "error"} and len(self._servers.under_way[record.server]) > 1:
+        elif before not in {None, "error"} and (
+            len(self._servers.under_way[record.server]) > 1 or record.server in self._servers.tangled
+        ):
             self._taken[record.migration] = before
 
     def copied(self, record: r.LiveCopy) -> None:
