@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
 from sim.errors import InputError, Issue
 from sim.scenario.checks_cloud import check_cloud
 from sim.scenario.checks_guests import check_guests
@@ -15,8 +13,9 @@ from sim.scenario.checks_plan import check_plan
 from sim.scenario.checks_servers import check_servers
 from sim.scenario.findings import Checked, Findings
 from sim.scenario.nova_conf import NovaOptions, read_options
+from sim.scenario.policy_file import policy_issues
 from sim.scenario.spec import Scenario
-from sim.scenario.tree import PathKeys, path_text, shown
+from sim.scenario.tree import PathKeys, path_text
 
 Where = Callable[[PathKeys], str]
 
@@ -28,7 +27,8 @@ def check(
     found = Findings()
     checked = Checked(scenario, where, tainted, whole, found)
     found.options = _options(checked)
-    _policy(checked)
+    if scenario.cloud.nova.policy is not None:
+        found.errors.extend(policy_issues(scenario.cloud.nova.policy))
     check_cloud(checked, found.options if found.options is not None else read_options(None))
     check_servers(checked)
     check_guests(checked)
@@ -56,28 +56,3 @@ def _options(checked: Checked) -> NovaOptions | None:
         if use.where.startswith(place):
             checked.found.warnings.append(Issue(use.where, "has no effect here", use.note))
     return options
-
-
-def _policy(checked: Checked) -> None:
-    """The file must be there and be a mapping of rules; whether the rules make sense is known at the door."""
-    name = checked.scenario.cloud.nova.policy
-    if name is None or not Path(name).is_file():
-        return
-    place = shown(name)
-    try:
-        rules = yaml.safe_load(Path(name).read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        where = f"{place}:{line + 1}" if line is not None else place
-        checked.found.errors.append(Issue(where, "is neither YAML nor JSON", 'write rules like "rule": "role:admin"'))
-        return
-    if rules is None:
-        return
-    if not isinstance(rules, dict):
-        checked.found.errors.append(Issue(place, "holds no rules", 'write lines like "rule": "role:admin"'))
-        return
-    for rule, text in rules.items():
-        if not isinstance(text, (str, list)):
-            checked.found.errors.append(
-                Issue(place, f"rule {rule!r} is {text!r}", 'write it as text, like "role:admin"')
-            )
