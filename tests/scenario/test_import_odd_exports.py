@@ -288,3 +288,15 @@ def test_one_mistake_of_many_servers_is_told_once_and_where_it_is(tmp_path: Path
         import_openstack(folder_of(tmp_path, {**PLAIN, "s.json": many[-1:], "f.json": flavors}))
     assert [issue.where.partition("export")[2] for issue in large.value.issues] == ["/s.json:11 [0].Flavor"]
     assert large.value.issues[0].what == "'huge' needs 1 TiB of memory, more than any host has"
+
+
+def test_a_mistake_in_every_row_of_a_large_export_is_told_in_some(tmp_path: Path) -> None:
+    rows = [{**server(f"s{n}", Power_State="on"), "ID": f"{n:036d}"} for n in range(3000)]
+    with pytest.raises(InputError) as told:
+        import_openstack(folder_of(tmp_path, {**PLAIN, "s.json": rows}))
+    issues = told.value.issues
+    assert len(issues) == 21
+    per_row = len(rows[0]) + 2
+    for number, issue in enumerate(issues):
+        assert f"s.json:{2 + per_row * number + list(rows[0]).index('Power State') + 1} [{number}]" in issue.where
+    assert issues[-1].what == "'on' is no power state, and so in 2,980 places from here"

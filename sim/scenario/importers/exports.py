@@ -16,7 +16,7 @@ from typing import Any
 
 from sim.errors import InputError, Issue
 from sim.scenario.importers.columns import COLUMNS, kind_of, named_after, plain
-from sim.scenario.importers.places import place
+from sim.scenario.importers.places import Places
 from sim.scenario.patterns import closest
 from sim.scenario.tree import Key, shown
 from sim.units import counted
@@ -40,11 +40,15 @@ class Export:
     rows: list[dict[str, Any]]
     single: bool = False
     """The file is one row, as `… show` prints it, and no list."""
+    places: Places = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.places = Places(str(self.path), self.text)
 
     def where(self, index: int, *path: Key) -> str:
         """File, line and path of a value in a row."""
         row: tuple[Key, ...] = () if self.single else (index,)
-        return place(str(self.path), self.text, (*self.prefix, *row, *path))
+        return self.places.place((*self.prefix, *row, *path))
 
 
 class Row:
@@ -218,7 +222,7 @@ def _rows(
     bad = [(index, row) for index, row in enumerate(data) if not isinstance(row, dict)]
     if bad and len(bad) < len(data):
         for index, row in bad[:10]:
-            where = place(str(path), text, (*prefix, index))
+            where = Places(str(path), text).place((*prefix, index))
             found.issues.append(
                 Issue(where, f"{_short(row)} is not an object with columns", "each entry is {column: value}")
             )

@@ -66,7 +66,7 @@ def import_openstack(
     notes = Notes()
     cloud = _cloud(exports, defaults, options, conf, notes)
     if notes.issues:
-        raise InputError(notes.issues)
+        raise InputError(notes.told())
     try:
         examined = examine({"cloud": cloud}, base=exports.folder)
     except InputError as error:

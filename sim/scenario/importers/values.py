@@ -11,6 +11,9 @@ from sim.errors import InputError, Issue
 from sim.scenario.importers.exports import Row
 from sim.scenario.patterns import closest
 
+TOLD = 20
+"""How many places of one mistake are told one by one."""
+
 
 class Notes:
     """What is wrong with exports (an import fails with all of it), and what was assumed (an import tells all of it)."""
@@ -24,6 +27,17 @@ class Notes:
     def wrong(self, where: str, what: str, right: str) -> None:
         """Something that cannot be used."""
         self.issues.append(Issue(where, what, right))
+
+    def told(self) -> list[Issue]:
+        """All that is wrong; of what is wrong again and again the first places, and how many there are."""
+        alike: dict[tuple[str, str], list[Issue]] = {}
+        for issue in self.issues:
+            alike.setdefault((issue.what, issue.right), []).append(issue)
+        rest = {key: len(those) - TOLD for key, those in alike.items() if len(those) > TOLD}
+        shown = {id(issue) for those in alike.values() for issue in those[:TOLD]}
+        more = [Issue(alike[what, right][TOLD].where, f"{what}, and so in {count:,} places from here", right)
+                for (what, right), count in rest.items()]  # fmt: skip
+        return [*(issue for issue in self.issues if id(issue) in shown), *more]
 
     def assume(self, text: str, of: Sequence[str] = ()) -> None:
         """Something that no export says; ``of`` names what it is about (the first few are written out)."""
