@@ -48,6 +48,8 @@ def _countable(value: int) -> int:
 _MOST = 10**15
 Whole = Annotated[int, Strict(), AfterValidator(_countable)]
 """Not ``true``, not ``"8"``, not 8.5."""
+Counted = Annotated[int, Strict(), Field(ge=1), AfterValidator(_countable)]
+"""A bound that stands behind the validator does not come into the schema of what may be left out."""
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Fraction = Annotated[Number, Field(ge=0, le=1)]
 FileName = Annotated[str, Field(json_schema_extra={"format": "path"})]
@@ -84,7 +86,7 @@ class HostSpec(Spec):
     name: str
     rack: str = "rack-1"
     """May use the pattern's placeholders: ``"rack-{r}"``."""
-    rack_size: Whole | None = Field(default=None, ge=1)
+    rack_size: Counted | None = None
     """Instead of ``rack``: this many consecutive hosts share a rack (``rack-001``, ``rack-002``, …)."""
     zone: str | None = None
     """Availability zone; None is Nova's ``default_availability_zone``."""
@@ -174,7 +176,7 @@ class ServerSpec(Spec):
     """One server, or as many as the pattern in ``name`` makes (or ``count``)."""
 
     name: str
-    count: Whole | None = Field(default=None, ge=1)
+    count: Counted | None = None
     """Without a pattern: makes ``name-1`` … ``name-COUNT``."""
     uuid: str | None = None
     flavor: str
@@ -310,7 +312,7 @@ class DrainStep(HostsStep):
     """auto: live for running and paused servers, cold for stopped ones."""
     concurrency: Whole = Field(default=10, ge=1)
     """Servers under way at once, over all hosts."""
-    per_host: Whole | None = Field(default=None, ge=1)
+    per_host: Counted | None = None
     """Servers under way at once, for each host; None is without limit of its own."""
     waves: bool = False
     """Ask for the next servers only when all that are under way are through, as simple scripts do."""
@@ -440,7 +442,7 @@ class WorkloadSpec(Spec):
     """Flavor → weight; empty: all alike."""
     first: Seconds = 0.0
     until: Seconds | None = None
-    count: Whole | None = Field(default=None, ge=1)
+    count: Counted | None = None
     image: str | None = None
     boot_from: Literal["image", "volume"] = "image"
     activity: str = "idle"

@@ -37,3 +37,9 @@ def test_a_file_that_extends_another_leaves_out_what_it_inherits() -> None:
 def test_a_wrong_key_is_marked() -> None:
     assert "nme" in complaints("cloud: {hosts: [{nme: h1, vcpus: 1, memory: 1 GiB, disk: 1 GiB}]}")[0]
     assert complaints("extends: 7")
+
+
+@pytest.mark.parametrize("step", ["{hosts: [h1], per_host: 0}", "{hosts: [h1], concurrency: 0}"])
+def test_a_bound_is_marked_also_of_what_may_be_left_out(step: str) -> None:
+    assert complaints(f"extends: other.yaml\nplan: [{{drain: {step}}}]")
+    assert complaints(f"extends: other.yaml\nplan: [{{drain: {step.replace('0', '1')}}}]") == []
