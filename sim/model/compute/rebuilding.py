@@ -73,7 +73,7 @@ class Rebuilding:
         last = {migration.server: migration for migration in self._from.pop(host, ())
                 if migration.status in _UNDER_WAY}  # fmt: skip
         for server, migration in last.items():
-            if not server.deleted and host in server.held and server.host != host:
+            if not server.deleted and host in server.held:
                 cloud.placement.release(server, host)
             server.left_on = tuple(other for other in server.left_on if other != host)
             cloud.db.save_migration(migration, "completed")
