@@ -174,6 +174,30 @@ def test_what_contradicts_itself_is_told(tmp_path: Path) -> None:
     assert "no file lists members of server groups" in report
 
 
+def test_hosts_are_one_in_capitals_too_and_told_where_they_may_be_two(tmp_path: Path) -> None:
+    hypervisors = [{**row, "Hypervisor Hostname": f"CPU{n}.EXAMPLE.COM"} for n, row in enumerate(HYPERVISORS, 1)]
+    services = [service(f"cpu{n}", n) for n in (1, 2, 3)]
+    scenario, report = imported(folder_of(tmp_path, {**PLAIN, "h.json": hypervisors, "c.json": services}), tmp_path)
+    assert {name: one.vcpus for name, one in hosts_of(scenario).items()} == {"cpu1": 32, "cpu2": 32, "cpu3": 32}
+    assert "under two names" not in report
+    cluster = [*HYPERVISORS[:2], {**HYPERVISORS[2], "Hypervisor Hostname": "domain-c7.e8"}]
+    files = {**PLAIN, "h.json": cluster, "c.json": services}
+    _, report = imported(folder_of(tmp_path / "two", files), tmp_path)
+    assert "are they the same hosts under two names? Then they are here twice" in report
+    shown = {"id": "u3", "hypervisor_hostname": "domain-c7.e8", "service_host": "cpu3"}
+    scenario, report = imported(folder_of(tmp_path / "told", {**files, "hypervisor-cpu3.json": shown}), tmp_path)
+    assert set(hosts_of(scenario)) == {"cpu1", "cpu2", "cpu3"}
+    assert "under two names" not in report
+
+
+def test_a_pin_to_a_zone_that_is_gone_is_left_out(tmp_path: Path) -> None:
+    column = "Pinned Availability Zone"
+    rows = [{**server("old"), column: "az-old"}, {**server("new"), column: "nova"}]
+    scenario, report = imported(folder_of(tmp_path, {**PLAIN, "s.json": rows}), tmp_path)
+    assert {name: one.availability_zone for name, one in servers_of(scenario).items()} == {"old": None, "new": "nova"}
+    assert "pinned to zones that no host is in, which is left out: old (az-old)" in report
+
+
 # --- bare metal, placement -------------------------------------------------------------------------------------------
 
 

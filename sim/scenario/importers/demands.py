@@ -46,8 +46,12 @@ def _understood(flavors: Flavors, used: set[str], notes: Notes) -> dict[str, Gue
     asked: dict[str, GuestCpus] = {}
     refused: list[str] = []
     for name, (vcpus, memory_mb, _) in flavors.sizes.items():
+        specs = _specs(flavors, name)
         try:
-            asked[name] = guest_cpus(vcpus, memory_mb, _specs(flavors, name), {})
+            for key, value in specs.items():
+                if key.startswith("resources:") and not value.isdecimal():
+                    raise ValueError(f"{key} is {value!r}, no amount")
+            asked[name] = guest_cpus(vcpus, memory_mb, specs, {})
         except ValueError as error:
             if name not in used:
                 refused.append(f"{name} ({str(error).rstrip('.')})")

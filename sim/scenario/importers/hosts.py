@@ -58,30 +58,35 @@ class Hosts:
         if known is not None:
             return known
         host = self.hosts[name] = Host(name)
-        label = name.partition(".")[0]
+        label = _label(name)
         self._short[label] = None if label in self._short else name
         return host
 
     def leave_out(self, name: str) -> None:
         """It is a service of bare metal."""
         host = self.find(name)
-        self.metal |= {name, name.partition(".")[0]}
+        self.metal |= {name, _label(name)}
         if host is not None:
             del self.hosts[host.name]
             self._short = {label: one for label, one in self._short.items() if one != host.name}
 
     def is_metal(self, name: str) -> bool:
         """Whether it is a compute service of bare metal; with or without its domain."""
-        return self.find(name) is None and bool(self.metal & {name, name.partition(".")[0]})
+        return self.find(name) is None and bool(self.metal & {name, _label(name)})
 
     def find(self, name: str) -> Host | None:
-        """By its name; with or without its domain where that is clear."""
+        """By its name; in capitals or not, with or without its domain, where that is clear."""
         if name in self.hosts:
             return self.hosts[name]
-        label = name.partition(".")[0]
+        label = _label(name)
         other = self._short.get(label)
-        # cpu01 and cpu01.example.com are one host; cpu01.a and cpu01.b are two.
-        return self.hosts[other] if other is not None and label in (name, other) else None
+        # cpu01 and CPU01.example.com are one host; cpu01.a and cpu01.b are two.
+        same = other is not None and (label in (name.lower(), other.lower()) or name.lower() == other.lower())
+        return self.hosts[other] if other is not None and same else None
+
+
+def _label(name: str) -> str:
+    return name.partition(".")[0].lower()
 
 
 def read_hosts(exports: Exports, notes: Notes) -> Hosts:
@@ -169,6 +174,13 @@ def _hypervisors(found: Hosts, rows: Sequence[Row], listed: bool, notes: Notes) 
         notes.assume("bare metal is not simulated, left out", metal)
     if silent and listed:
         notes.assume("no compute service is listed for these hypervisors, taken as enabled and up", silent)
+        alone = [name for name in found.hosts if name not in told]
+        if alone:
+            notes.assume(
+                "and no hypervisor for these services: are they the same hosts under two names? Then they are here "
+                "twice; `openstack hypervisor show HYPERVISOR -f json > hypervisor-HOST.json` tells whose service it is",
+                alone,
+            )
     if differing:
         notes.assume("hosts with several hypervisors that differ (one of another name before?), the first is believed",
                      differing)  # fmt: skip

@@ -115,6 +115,7 @@ def _cloud(
             "no export tells what guests do to their memory: `activity: web` for all; set it where you know better"
         )
         notes.assume("no export tells how full local disks are: half")
+    _pins(hosts, servers, options["DEFAULT.default_availability_zone"], notes)
     zoned = {host for entry in aggregates for host in entry["hosts"] if "zone" in entry}
     zone = options["DEFAULT.default_availability_zone"]
     return {
@@ -144,6 +145,15 @@ def _missing(exports: Exports, flavors: Flavors, servers: Servers, conf: Path | 
         notes.assume(
             "no nova.conf: Nova's defaults (ratios, reserved memory, retries, confirm window, filters); see --nova-conf"
         )
+
+
+def _pins(hosts: Hosts, servers: Servers, default: str, notes: Notes) -> None:
+    """Servers may be pinned to a zone that is gone, or whose hosts are not in the exports."""
+    zones = {host.zone or default for host in hosts.hosts.values()}
+    pinned = [entry for entry in servers.made if entry.get("availability_zone") not in zones | {None}]
+    if pinned:
+        notes.assume("servers are pinned to zones that no host is in, which is left out",
+                     [f"{entry['name']} ({entry.pop('availability_zone')})" for entry in pinned])  # fmt: skip
 
 
 def _disks(hosts: Hosts, defaults: HostDefaults, used: Mapping[str, list[int]], notes: Notes) -> None:
