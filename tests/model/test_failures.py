@@ -105,7 +105,7 @@ def test_only_those_named_fail_and_another_entry_moves_nobody() -> None:
 
 
 def test_a_host_that_is_down_already_is_not_struck_again() -> None:
-    """Two entries of the same host: while one has it down the other changes nothing, and does not bring it back early."""
+    """Two entries of the same host: while one has it down the other changes nothing, nor brings it back early."""
     crash = {"hosts": ["h1"], "every": "10 h", "repair": "100 h"}
     hang = {"hosts": ["h1"], "kind": "hang", "every": "12 h", "repair": "1 h"}
     records = run(faults=[crash, hang], run={"duration": "105 h"})
