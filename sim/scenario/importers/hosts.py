@@ -178,7 +178,7 @@ def _hypervisors(found: Hosts, rows: Sequence[Row], listed: bool, notes: Notes) 
         if alone:
             notes.assume(
                 "and no hypervisor for these services: are they the same hosts under two names? Then they are here "
-                "twice; `openstack hypervisor show HYPERVISOR -f json > hypervisor-HOST.json` tells whose service it is",
+                "twice; `openstack hypervisor show HYPERVISOR -f json > hypervisor-HOST.json` tells which",
                 alone,
             )
     if differing:
