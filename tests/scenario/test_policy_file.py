@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ def test_a_folder_is_no_policy_file(tmp_path: Path) -> None:
     host = {"name": "h", "vcpus": 1, "memory": "4 GiB", "disk": "1 TiB"}
     with pytest.raises(InputError, match="is a folder; name a file of rules"):
         parse({"cloud": {"hosts": [host], "nova": {"policy": "."}}}, base=tmp_path)
+
+
+def test_rules_are_read_alike_whatever_is_logged(tmp_path: Path) -> None:
+    """Programs around novasim switch loggers off, as they like."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(RULES)
+    before = [str(issue) for issue in policy_issues(str(path))]
+    logging.disable(logging.CRITICAL)
+    try:
+        assert [str(issue) for issue in policy_issues(str(path))] == before
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", '{"a": "role:admin"}', '\ufeff"a": "role:x"\r\n'])
