@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sim.eventlog.records import Record
 from sim.runs.assumptions import assumptions
 from sim.runs.engine import execute
+from sim.runs.given import start
 from sim.runs.result import Result
 from sim.runs.session import Session as _Session
 from sim.runs.simulation import Progress
@@ -119,8 +120,9 @@ def run(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Run a scenario (or the file of one) to its end. Same scenario and seed: same log, to the last bit."""
-    if not isinstance(scenario, Scenario):
+    if isinstance(scenario, str | Path):
         scenario = load(scenario)
+    start(scenario, seed)
     result = execute(scenario, seed, explain=explain, on_progress=on_progress)
     return Run(result.manifest, result)
 

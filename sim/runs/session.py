@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sim import units
 from sim.errors import InputError, Issue
 from sim.eventlog.records import Record
 from sim.model.api.door import ApiAnswer, Call
 from sim.model.flavor import Resources
 from sim.model.server import Server
+from sim.runs import given
 from sim.runs.engine import finish
 from sim.runs.result import Result
 from sim.runs.simulation import Simulation
@@ -95,6 +95,7 @@ class Session:
     def __init__(
         self, scenario: Scenario, seed: int | None = None, *, explain: bool = False, plan: bool = True
     ) -> None:
+        given.start(scenario, seed)
         self._simulation = Simulation(scenario, seed, explain=explain, plan=plan)
         self._cloud = self._simulation.cloud
 
@@ -129,8 +130,14 @@ class Session:
         ``server=None`` with ``{"server": {…}}`` creates one. A body that is no object is sent as it is, bytes as the
         body's very text.
         """
+        if isinstance(body, Mapping):
+            body = dict(body)
+        given.request(
+            server=server, body=body, microversion=microversion, roles=roles, project=project, user=user, method=method,
+            migration=migration,
+        )  # fmt: skip
         call = Call(
-            server=server, body=dict(body) if isinstance(body, Mapping) else body, method=method, migration=migration,
+            server=server, body=body, method=method, migration=migration,
             microversion=microversion, roles=tuple(roles), project=project, user=user, who="session",
         )  # fmt: skip
         process = self._simulation.env.process(self._cloud.door.request(call))
@@ -141,6 +148,7 @@ class Session:
 
     def service(self, host: str, *, disabled: bool | None = None, forced_down: bool | None = None) -> ApiAnswer:
         """Enable or disable a host's compute service, force it down or lift that, as an administrator does."""
+        given.refuse([given.switch("disabled", disabled), given.switch("forced_down", forced_down)])
         steps = self._cloud.door.service(self._host(host), disabled=disabled, forced_down=forced_down)
         process = self._simulation.env.process(steps)
         self._simulation.advance(until=process)
@@ -150,6 +158,8 @@ class Session:
 
     def fail(self, host: str, kind: Literal["crash", "hang", "network"] = "crash") -> None:
         """A host crashes, hangs (guests run, the service is silent) or loses its network, now."""
+        known = f"kinds are {', '.join(given.KINDS)}"
+        given.refuse([None if kind in given.KINDS else Issue("kind", f"{kind!r} is no kind of failure", known)])
         self._cloud.host_failed(self._host(host), kind, "session")
 
     def repair(self, host: str) -> None:
@@ -165,11 +175,11 @@ class Session:
 
     def run_for(self, duration: str | float) -> None:
         """Let this much time pass: ``"90 s"``, ``"2 h"``, or seconds."""
-        self._simulation.advance(deadline=self.now + _seconds(duration))
+        self._simulation.advance(deadline=self.now + given.seconds(duration))
 
     def run_until(self, moment: str | float) -> None:
         """Let time pass until this moment since the start: ``"1 h"``, or seconds. The past is an error."""
-        deadline = _seconds(moment)
+        deadline = given.seconds(moment)
         if deadline < self.now:
             raise InputError([Issue("run_until", f"{moment!r} is past", f"it is {self.now:.3f} s now")])
         self._simulation.advance(deadline=deadline)
@@ -234,14 +244,18 @@ class Session:
 
     def migration_allocations(self, migration: int) -> dict[str, dict[str, int]]:
         """What a migration record holds in placement, by its id."""
-        return self._named(self._cloud.db.migrations[migration - 1].held)
+        known = self._cloud.db.migrations
+        if not given.is_number(migration) or not 1 <= migration <= len(known):
+            right = f"migrations are 1 to {len(known)}" if known else "there is none yet"
+            raise InputError([Issue("migration", f"{migration!r} does not exist", right)])
+        return self._named(known[migration - 1].held)
 
     def records(self) -> Sequence[Record]:
         """All records so far."""
         return tuple(self._simulation.log.records)
 
     def digest(self) -> str:
-        """The log's digest so far."""
+        """The log's digest so far; that of :meth:`result`, like a run's, has the guests in it that are missed now."""
         return self._simulation.log.digest()
 
     def result(self) -> Result:
@@ -257,13 +271,13 @@ class Session:
         return named
 
     def _host(self, name: str) -> int:
-        found = self._cloud.hosts.index.get(name)
+        found = self._cloud.hosts.index.get(name) if isinstance(name, str) else None
         if found is None:
             raise InputError([Issue("host", f"{name!r} does not exist", f"hosts are {_some(self._cloud.hosts.names)}")])
         return found
 
     def _find(self, name: str) -> Server:
-        found = self._cloud.db.servers.get(name)
+        found = self._cloud.db.servers.get(name) if isinstance(name, str) else None
         if found is None:
             found = next((s for s in self._cloud.db.servers.values() if s.uuid == name), None)
         if found is None:
@@ -279,15 +293,3 @@ def _some(names: Sequence[str]) -> str:
 
 _SHOWS_FAULT = frozenset(("ERROR", "DELETED"))
 """The statuses with which Nova's API shows a server's fault."""
-
-
-def _seconds(value: str | float) -> float:
-    """Text with a unit, or plain seconds."""
-    if isinstance(value, str):
-        try:
-            return units.parse_seconds(value)
-        except ValueError as error:
-            raise InputError([Issue("time", str(error))]) from None
-    if value < 0:
-        raise InputError([Issue("time", f"{value!r} is negative", "time only goes on")])
-    return float(value)
