@@ -221,3 +221,10 @@ def test_a_move_may_begin_where_a_server_was_or_nowhere() -> None:
     assert check([*START, *gone, live(2.0, 1, "accepted")]) > 0
     nowhere = r.MigrationState(1.0, 1, "t", "live-migration", "accepted", "", None, None)
     assert check([*START, nowhere]) > 0
+
+
+def test_what_went_on_when_a_server_was_reset_may_take_the_room_of_its_next_move() -> None:
+    reset = r.ActionStarted(1.0, "s", "resetState", "req-0")
+    assert check([*START, reset, *BEGINS, r.Released(4.0, "s", "b"), server(5.0, "active", "b")]) > 0
+    with pytest.raises(LawViolation, match="a server goes where it has room"):
+        check([*START, *BEGINS, r.Released(4.0, "s", "b"), server(5.0, "active", "b")])

@@ -77,6 +77,8 @@ class ServerLaw:
         """What was asked of it."""
         self.check(record.server)
         self._last_asked[record.server] = record.action
+        if record.action == "resetState":
+            self.tangled.add(record.server)
 
     def check(self, server: str) -> None:
         """It exists, or did once."""
