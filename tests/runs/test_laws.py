@@ -228,3 +228,16 @@ def test_what_went_on_when_a_server_was_reset_may_take_the_room_of_its_next_move
     assert check([*START, reset, *BEGINS, r.Released(4.0, "s", "b"), server(5.0, "active", "b")]) > 0
     with pytest.raises(LawViolation, match="a server goes where it has room"):
         check([*START, *BEGINS, r.Released(4.0, "s", "b"), server(5.0, "active", "b")])
+
+
+@pytest.mark.parametrize("task", [None, "shelving"])
+def test_an_evacuation_in_the_midst_of_another_task_may_lose_its_room(task: str | None) -> None:
+    tasks = [
+        r.ServerState(1.0, "s", "active", one, 1, "a", "f", one or "none", False, None) for one in (task, "rebuilding")
+    ]
+    lost = [claim(1.0, "s", "b"), r.Released(2.0, "s", "b"), server(3.0, "active", "b")]
+    if task is None:
+        with pytest.raises(LawViolation, match="a server goes where it has room"):
+            check([*START, *tasks[1:], *lost])
+    else:
+        assert check([*START, *tasks, *lost]) > 0

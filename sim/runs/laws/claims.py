@@ -10,8 +10,8 @@ from sim.eventlog import records as r
 from sim.runs.laws.law import Handler
 
 Resources = tuple[int, int, int, int]
-State = tuple[str, str | None, bool, str]
-"""A server's vm_state and host, whether it is locked, and its flavor."""
+State = tuple[str, str | None, bool, str, str | None]
+"""A server's vm_state and host, whether it is locked, its flavor, and its task."""
 _CLASSES = ("VCPU", "MEMORY_MB", "DISK_GB", "PCPU")
 MIGRATION = "migration:"
 _ROUNDING = 1e-6
@@ -109,7 +109,7 @@ class CapacityLaw:
         if row is None:
             raise LawViolation("only servers that exist change", server)
         rows = self._rows
-        return rows.vm_state[row], rows.host[row], rows.locked[row], rows.flavor[row]
+        return rows.vm_state[row], rows.host[row], rows.locked[row], rows.flavor[row], rows.task_state[row]
 
     def _size(self, flavor: str, disk_gb: int) -> Resources:
         vcpus, memory, *_ = self.flavors[flavor]

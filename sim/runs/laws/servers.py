@@ -8,6 +8,7 @@ from sim.runs.arrows import ANYTIME, LEGAL_VM_STATES
 from sim.runs.laws.claims import CapacityLaw, State
 from sim.runs.laws.law import Handler
 
+_EVACUATING = "rebuilding"
 _LOCKS = frozenset({"lock", "unlock"})
 
 
@@ -71,7 +72,7 @@ class ServerLaw:
             raise LawViolation("a server is created once", record.server)
         if record.flavor not in self.claims.flavors:
             raise LawViolation("records name what exists", f"flavor {record.flavor}")
-        self.now[record.server] = ("building", None, False, record.flavor)
+        self.now[record.server] = ("building", None, False, record.flavor, None)
 
     def action(self, record: r.ActionStarted) -> None:
         """What was asked of it."""
@@ -87,7 +88,7 @@ class ServerLaw:
     def state(self, record: r.ServerState) -> None:
         """Only along the arrows, only on hosts that exist, with room for it."""
         server, after, host, locked = record.server, record.vm_state, record.host, record.locked
-        before, was_on, was_locked, was_flavor = self.now[server]
+        before, was_on, was_locked, was_flavor, task = self.now[server]
         if after != before and after not in ANYTIME and after not in LEGAL_VM_STATES.get(before, ANYTIME):
             raise LawViolation("legal transitions", f"{server}: vm_state {before} → {after}")
         if before == "deleted":
@@ -98,9 +99,11 @@ class ServerLaw:
             raise LawViolation("who locks asks for it", f"{server} locked: {locked}")
         if self._shown.setdefault((after, record.task_state), record.status) != record.status:
             raise LawViolation("states are shown in one way", f"{after}, {record.task_state} as {record.status}")
+        if record.task_state == _EVACUATING and task is not None:
+            self.tangled.add(server)  # evacuations do not wait for the task that a server has
         if record.flavor != was_flavor:
             self._check_resize(server, record.flavor)
-        self.now[server] = (after, host, locked, record.flavor)
+        self.now[server] = (after, host, locked, record.flavor, record.task_state)
 
     def _check_resize(self, server: str, flavor: str) -> None:
         if flavor not in self.claims.flavors:
@@ -118,4 +121,4 @@ class ServerLaw:
         """Gone."""
         if self.now[record.server][0] == "deleted":
             raise LawViolation("legal transitions", f"{record.server} is deleted twice")
-        self.now[record.server] = ("deleted", None, False, "")
+        self.now[record.server] = ("deleted", None, False, "", None)
