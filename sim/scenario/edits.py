@@ -11,7 +11,7 @@ from sim.scenario.patterns import closest, compile_pattern
 from sim.scenario.tree import Node, from_plain
 from sim.scenario.yaml_text import parse_yaml
 
-_SEGMENT = re.compile(r'\.?(?:([^\.\[\]"]+)|\[(?:"([^"]*)"|([^\]"]*))\])')
+_SEGMENT = re.compile(r'(?:^|\.)([^\.\[\]"]+)|\.?\[(?:"([^"]*)"|([^\]"]*))\]')
 
 
 def apply_set(root: Node, setting: str, issues: list[Issue]) -> None:

@@ -16,6 +16,8 @@ from sim.errors import Issue
 from sim.scenario.patterns import closest
 from sim.scenario.tree import Node, shown
 
+_SHOWN = 20
+"""So much of a number that cannot be read is shown."""
 _CORE = (
     ("null", r"(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
     ("bool", r"(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
@@ -140,15 +142,22 @@ class _Maker:
             return None
         if tag == "bool":
             return text.lower() == "true"
-        if tag == "int":
-            return int(text, 0) if text[:2] in {"0x", "0o"} else int(text)
-        if tag == "float":
-            return float(
-                text.replace(".inf", "inf").replace(".nan", "nan").replace(".Inf", "inf").replace(".NaN", "nan")
-            )
+        if tag in {"int", "float"}:
+            try:
+                return _number(tag, text)
+            except ValueError:  # a tag that was written, or more digits than Python reads
+                what = repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} signs)"
+                self._issue(line, f"{what} is no number that can be read", "write one like 8 or 2.5")
+                return None
         if tag != "str":
             self._issue(line, f"unknown YAML tag {node.tag!r}", "leave tags out")
         return text
+
+
+def _number(tag: str, text: str) -> float:
+    if tag == "int":
+        return int(text, 0) if text[:2] in {"0x", "0o"} else int(text)
+    return float(text.replace(".inf", "inf").replace(".nan", "nan").replace(".Inf", "inf").replace(".NaN", "nan"))
 
 
 def read_text(path: Path, place: str, issues: list[Issue]) -> str | None:

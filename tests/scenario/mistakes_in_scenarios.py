@@ -153,6 +153,8 @@ SCENARIO_MISTAKES: dict[str, Mistake] = {
     "faults without pause": Mistake("run: {seed: 1}", "faults:\n§  - {every: 1 ms, repair: 0}\nrun: {seed: 1}", "faults[0].every", ("0.001 s between failures", "a second at least")),
     "a sigma beyond numbers": Mistake("run: {seed: 1}", "faults:\n§  - {every: 1 day, repair: {lognormal: {median: 1 h, sigma: 400}}}\nrun: {seed: 1}", "faults[0].repair", ("reaches beyond every number", "lower sigma")),
     "a shape beyond numbers": Mistake("run: {seed: 1}", "faults:\n§  - {every: {weibull: {shape: 0.001, scale: 1 day}}, repair: 1 h}\nrun: {seed: 1}", "faults[0].every", ("reaches beyond every number", "raise shape")),
+    "more digits than are read": Mistake("run: {seed: 1}", "§run: {seed: " + 5000 * "9" + "}", "", ("(5000 signs) is no number",)),
+    "a tag of another kind": Mistake("run: {seed: 1}", "§run: {seed: !!int seven}", "", ("'seven' is no number",)),
     "negative seed": Mistake("run: {seed: 1}", "§run: {seed: -1}", "run.seed", ("-1 is out of range", "at least 0")),
     # files that it names
     "no such nova.conf": Mistake("nova: {options: {resize_confirm_window: 60}}", "§nova: {conf: nova.cfg}", "cloud.nova.conf", ("no such file: nova.cfg",)),

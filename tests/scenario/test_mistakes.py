@@ -161,6 +161,7 @@ def test_what_is_there_and_wrong_is_not_called_missing(console: Console, wrong: 
         (["check", "latin.yaml"], ("latin.yaml", "not UTF-8")),
         (["check", "scenario.yaml", "--set", "run.seed"], ("--set run.seed", "is not PATH=VALUE")),
         (["check", "scenario.yaml", "--set", "run.sed=7"], ("run.sed", "did you mean 'seed'")),
+        (["check", "scenario.yaml", "--set", "cloud.hosts[0]vcpus=7"], ("is broken at 'vcpus'", "cloud.hosts[0].nic")),
         (["check", "scenario.yaml", "--set", "cloud.hosts[9].vcpus=7"], ("there is no [9]", "[0] to [1]")),
         (["check", "scenario.yaml", "--set", "cloud.hosts[gone].vcpus=7"], ("no entry is named 'gone'", "big-1")),
         (["check", "scenario.yaml", "--set", "cloud.hosts[h-1].vcpus=7"], ("one of many", "set [0]")),
