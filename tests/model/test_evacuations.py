@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sim.eventlog import records as r
+from sim.scenario.loader import examine
 from tests.model.test_failures import DAY, powers, run
 
 REBUILD_S = 15.3
@@ -133,3 +134,19 @@ def test_a_guest_that_booted_on_a_host_that_had_gone_dark_is_missed_once_at_a_ti
     )  # fmt: skip
     spells = [(one.began, round(one.t, 6)) for one in records if isinstance(one, r.Downtime)]
     assert spells == [(100, 155.3), (pytest.approx(155.3), 1000)]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, True),
+        ({"faults": [{"hosts": ["h-2"], "every": "1 day", "repair": "1 h"}]}, True),
+        ({"faults": [{"hosts": ["h-1"], "kind": "slow", "every": "1 day", "repair": "1 h"}]}, True),
+        ({"faults": [{"hosts": ["h-*"], "every": "1 day", "repair": "1 h"}]}, False),
+    ],
+)
+def test_who_waits_for_a_failure_that_never_comes_is_told(more: dict[str, Any], told: bool) -> None:
+    host = {"name": "h-{n:1-2}", "vcpus": 8, "memory": "32 GiB", "disk": "1 TB"}
+    data = {"cloud": {"hosts": [host]}, "plan": [{"evacuate": {"hosts": ["h-1"]}}], "run": {"duration": "1 h"}, **more}
+    warnings = [one.where for one in examine(data).warnings if "nothing ever makes" in one.what]
+    assert warnings == (["scenario plan[0].evacuate.hosts"] if told else [])
