@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from sim import units
 from sim.errors import InputError, Issue
@@ -22,7 +22,7 @@ def refuse(issues: Iterable[Issue | None]) -> None:
         raise InputError(found)
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int]:
     """A whole one; true and false are none."""
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -32,7 +32,7 @@ def start(scenario: object, seed: object) -> None:
     refuse([
         None if isinstance(scenario, Scenario)
         else Issue("scenario", f"{scenario!r} is no scenario", "sim.load(path) reads one from its file"),
-        None if seed is None or (isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0)
+        None if seed is None or (is_number(seed) and seed >= 0)
         else Issue("seed", f"{seed!r} is no seed", "a whole number from 0 on, or None for the scenario's own"),
     ])  # fmt: skip
 
