@@ -210,7 +210,10 @@ def _pages(rows: pl.DataFrame, names: Sequence[str], most_lanes: int) -> list[di
 
 
 def _overview(axes: Axes, records: Records, start: float, end: float) -> list[str]:
-    """How many operations are in which kind of stage, over all hosts and servers; returns the kinds there are."""
+    """How many operations are in which kind of stage, over all hosts and servers; returns the kinds there are.
+
+    Means over a five-hundredth of the time shown: less than one where stages are short.
+    """
     rows = stages(records).select(
         pl.col("stage").replace_strict(style.KIND, default=None, return_dtype=pl.String).alias("kind"),
         "began_s", "ended_s",
@@ -227,7 +230,7 @@ def _overview(axes: Axes, records: Records, start: float, end: float) -> list[st
     axes.set_ylabel("under way")
     axes.set_ylim(0, None)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.yaxis.set_major_formatter(style.COUNTS)
+    axes.yaxis.set_major_formatter(style.COUNTS if counts.sum(axis=0).max(initial=0.0) > 1 else style.PARTS)
     return kinds
 
 

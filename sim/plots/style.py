@@ -75,6 +75,8 @@ _RC: Any = {
 
 COUNTS = "{x:,.0f}"
 """Ticks that count."""
+PARTS = "{x:.2g}"
+"""Ticks of means that stay below one."""
 
 
 class Figure(_Figure):

@@ -197,6 +197,16 @@ def test_a_page_of_a_long_run_has_the_time_of_its_servers() -> None:
     assert told[0].get_xlim() == told[1].get_xlim() == (0.0, 50.0)
 
 
+@pytest.mark.parametrize("span", [(0.0, 60.0), (0.0, 30 * 86400.0)])
+def test_no_two_ticks_of_what_is_under_way_read_alike(clouds: dict[str, Records], span: tuple[float, float]) -> None:
+    """Over a month the means of short stages stay below one: every tick was called 0."""
+    made = plots.gantt_hosts(clouds["story"], between=span)
+    made.image()
+    labels = [text for text, _ in tick_labels(made.axes[0].yaxis)]
+    assert len(labels) > 1
+    assert len(set(labels)) == len(labels)
+
+
 def test_a_figure_of_a_folder_has_the_same_bytes_each_time() -> None:
     """Bars overlap, and joins on several threads have no order of their own."""
     example = Path(__file__).parents[2] / "results" / "example"
