@@ -140,7 +140,10 @@ def _rare_collections() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.collect(0)  # else the next object made would look through all that is alive
+        if not gc.get_freeze_count():
+            # what is young becomes old, unseen: else the next object made would look through all that is alive
+            gc.freeze()
+            gc.unfreeze()
         gc.set_threshold(*before)
 
 
