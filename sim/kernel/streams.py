@@ -38,8 +38,8 @@ class Streams:
         if seed < 0:
             raise ValueError(f"seed {seed} must not be negative")
         self.seed = seed
-        self._purposes: dict[str, blake2b] = {}
-        self._counters: dict[int, int] = {}
+        self._purposes: dict[str, tuple[blake2b, dict[str, int]]] = {}
+        """Purpose → its hash, and how often each entity has drawn."""
         self._generators: dict[tuple[str, str], np.random.Generator] = {}
 
     def rng(self, purpose: str, entity: str = "") -> np.random.Generator:
@@ -54,18 +54,17 @@ class Streams:
 
     def uniform(self, purpose: str, entity: str = "") -> float:
         """The next number of that stream, uniform in the open interval (0, 1)."""
-        base = self._purposes.get(purpose)
-        if base is None:
-            base = self._purposes[purpose] = blake2b(_name(self.seed, purpose), digest_size=8)
+        stream = self._purposes.get(purpose)
+        if stream is None:
+            stream = self._purposes[purpose] = (blake2b(_name(self.seed, purpose), digest_size=8), {})
+        base, counts = stream
         hasher = base.copy()
         hasher.update(entity.encode())
-        number = int.from_bytes(hasher.digest(), "little")
-        count = self._counters.get(number, 0)
-        self._counters[number] = count + 1
+        count = counts.get(entity, 0)
+        counts[entity] = count + 1
         if count:
             hasher.update(b"\0" + count.to_bytes(8, "little"))
-            number = int.from_bytes(hasher.digest(), "little")
-        return (number >> 11) * _SCALE + _HALF
+        return (int.from_bytes(hasher.digest(), "little") >> 11) * _SCALE + _HALF
 
     def draw(self, dist: Distribution, purpose: str, entity: str = "") -> float:
         """A value of ``dist`` from one uniform number (none is drawn for a constant)."""
