@@ -6,6 +6,8 @@ entry point of the group ``novasim.migration_models``. ``sim.model.migration.bat
 
 from __future__ import annotations
 
+from typing import Self
+
 from sim.errors import InputError, Issue
 from sim.model.migration.rounds import Rounds
 from sim.model.own_class import NoSuchClassError, find_class
@@ -34,6 +36,12 @@ class MigrationModel(Rounds):
 
     _timeless = 0
     _last_sync_s = -1.0
+
+    def clone(self) -> Self:
+        """An independent copy of the state."""
+        twin = super().clone()
+        twin.__dict__.update(self.__dict__)
+        return twin
 
     def next_sync_s(self, threshold_b: float, rate_bps: float) -> float:
         """Seconds from now, at this rate, until the round ends and what was dirtied is counted.

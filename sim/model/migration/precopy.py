@@ -94,7 +94,7 @@ class PreCopy:
     def hold_disks(self, held: bool) -> None:
         """Storage at one end does not answer (or does again): disks wait, and the connection does not count as lost."""
         self._ahead = None
-        self._state.held = held
+        self._state.hold_disks(held)
         self._show()
 
     def link_lost(self) -> bool:

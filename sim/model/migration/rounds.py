@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from sim.model.migration.limits import LiveMigrationLimits
 from sim.model.migration.memory import GuestMemory
@@ -31,6 +31,13 @@ _DISK, _SCAN, _ROUNDS, _STOPPED, _POSTCOPY, _ENDED = Stage
 
 class Rounds:
     """The state of a copy, and what happens to it while its rate stays the same. Cheap to clone, to look ahead."""
+
+    __slots__ = (
+        "before_b", "cap_bps", "curve", "disk_left_b", "downtime_s", "elapsed_s", "fault_step", "held", "high_periods",
+        "left_b", "limits", "lost", "memory", "outcome", "paused", "period_dirty_b", "period_s", "period_sent_b",
+        "periods", "postcopy_b", "round_busy_s", "round_s", "rounds", "scan_left_s", "sent_disk_b", "sent_memory_b",
+        "slowdown", "stage", "stalled_s", "stopped_at_s", "throttle", "timeout_s", "zero_b",
+    )  # fmt: skip
 
     def __init__(self, memory: GuestMemory, limits: LiveMigrationLimits, disk_b: float) -> None:
         self.memory, self.limits = memory, limits
@@ -66,16 +73,34 @@ class Rounds:
         self.outcome: str | None = None
         self.lost = False
         """The guest is on neither side whole: post-copy lost its source."""
-        self.stage = _DISK if disk_b > 0 else _SCAN
-        if self.stage is _SCAN and self.scan_left_s <= 0:
-            self.stage = _ROUNDS
+        self._enter(_DISK if disk_b > 0 else _SCAN if self.scan_left_s > 0 else _ROUNDS)
         if self.stage is _ROUNDS and self.left_b <= 0:
             self._stop()
 
-    def clone(self) -> Rounds:
-        """An independent copy of the state; copying the attributes' dict is the cheapest."""
+    def _enter(self, stage: Stage) -> None:
+        """Begin a stage: ``cap_bps`` is the most that the copy can use in it, ``timeout_s`` when Nova gives up."""
+        self.stage = stage
+        self.cap_bps = self._cap()
+        limits = self.limits
+        waits = stage is _DISK and limits.timeout_action == "force_complete" and limits.permit_post_copy
+        # with disks under way post-copy is tried again and again until memory is
+        never = stage is _POSTCOPY or self.paused or waits
+        self.timeout_s = math.inf if never else limits.completion_timeout_s
+
+    def clone(self) -> Self:
+        """An independent copy of the state, attribute by attribute as slots are: a dict of them is four times as big."""
         twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
+        twin.before_b, twin.cap_bps, twin.curve = self.before_b, self.cap_bps, self.curve
+        twin.disk_left_b, twin.downtime_s, twin.elapsed_s = self.disk_left_b, self.downtime_s, self.elapsed_s
+        twin.fault_step, twin.held, twin.high_periods = self.fault_step, self.held, self.high_periods
+        twin.left_b, twin.limits, twin.lost = self.left_b, self.limits, self.lost
+        twin.memory, twin.outcome, twin.paused = self.memory, self.outcome, self.paused
+        twin.period_dirty_b, twin.period_s, twin.period_sent_b = self.period_dirty_b, self.period_s, self.period_sent_b
+        twin.periods, twin.postcopy_b, twin.round_busy_s = self.periods, self.postcopy_b, self.round_busy_s
+        twin.round_s, twin.rounds, twin.scan_left_s = self.round_s, self.rounds, self.scan_left_s
+        twin.sent_disk_b, twin.sent_memory_b, twin.slowdown = self.sent_disk_b, self.sent_memory_b, self.slowdown
+        twin.stage, twin.stalled_s, twin.stopped_at_s = self.stage, self.stalled_s, self.stopped_at_s
+        twin.throttle, twin.timeout_s, twin.zero_b = self.throttle, self.timeout_s, self.zero_b
         return twin
 
     # --- time ---------------------------------------------------------------------------------------------------------
@@ -85,10 +110,10 @@ class Rounds:
         end). Returns the seconds gone; inf if asked for inf and nothing ever changes."""  # fmt: skip
         start = self.elapsed_s
         end = start + seconds
-        horizon_s, horizon_rounds = self._horizon(), self.rounds + _CHANCES
-        cap_bps, slowdown, timeout_s = self.cap_bps, self.slowdown, self.limits.completion_timeout_s
+        horizon_s, horizon_rounds = self._horizon() if self.memory.profile else math.inf, self.rounds + _CHANCES
+        cap_bps, slowdown = self.cap_bps, self.slowdown
         while self.outcome is None:
-            deadline = min(end, self._timeout_at())
+            deadline = self.timeout_s if self.timeout_s < end else end
             if rate_bps <= 0 and self.stage is not _SCAN:
                 if self.stage is _POSTCOPY and self.slowdown < 1:
                     self._slow(1.0)  # the first page that is missing stops it
@@ -107,7 +132,7 @@ class Rounds:
                 self.stalled_s = 0.0
                 self._STEPS[self.stage](self, deadline, rate_bps)
             now = self.elapsed_s
-            if now >= timeout_s and self.outcome is None and now >= self._timeout_at():
+            if now >= self.timeout_s and self.outcome is None:
                 self.time_out()
             if now >= end or self.slowdown != slowdown or self.cap_bps != cap_bps:
                 break
@@ -117,14 +142,11 @@ class Rounds:
 
     def _horizon(self) -> float:
         """When a guest whose activity comes and goes has had its chances to be caught, and will not be any more."""
-        profile = self.memory.profile
-        if not profile or math.isfinite(self.limits.completion_timeout_s):
+        if math.isfinite(self.limits.completion_timeout_s):
             return math.inf
-        return max(self.elapsed_s, self.limits.downtime[-1][0]) + _CHANCES * profile[-1][0]
+        return max(self.elapsed_s, self.limits.downtime[-1][0]) + _CHANCES * self.memory.profile[-1][0]
 
-    @property
-    def cap_bps(self) -> float:
-        """The most that the copy can use in its present stage."""
+    def _cap(self) -> float:
         limits, stage = self.limits, self.stage
         if stage is _SCAN or stage is _ENDED:
             return 0.0
@@ -135,21 +157,15 @@ class Rounds:
             return 0.0 if self.held else min(limits.block_stream_bps, bandwidth_bps)
         return limits.stream_bps if limits.stream_bps < bandwidth_bps else bandwidth_bps
 
-    def _timeout_at(self) -> float:
-        limits, stage = self.limits, self.stage
-        if stage is _POSTCOPY or self.paused:
-            return math.inf
-        if stage is _DISK and limits.timeout_action == "force_complete" and limits.permit_post_copy:
-            return math.inf  # tried again and again until memory is under way
-        return self.limits.completion_timeout_s
-
     def _pass(self, seconds: float, rate_bps: float) -> None:
         """Memory goes over the network while the guest runs (or not, when paused)."""
         stage = self.stage
         if stage is _DISK:
             return
         if rate_bps > 0:
-            sent = min(self.left_b, rate_bps * seconds)
+            sent = rate_bps * seconds
+            if sent > self.left_b:
+                sent = self.left_b
             self.left_b -= sent
             self.sent_memory_b += sent
             self.period_sent_b += sent
@@ -172,7 +188,7 @@ class Rounds:
         else:
             sent = self.disk_left_b
             self.elapsed_s += need
-            self.stage = _SCAN
+            self._enter(_SCAN)
             self._skip_empty()
         self.disk_left_b -= sent
         self.sent_disk_b += sent
@@ -184,13 +200,13 @@ class Rounds:
         self.elapsed_s += seconds
         self.scan_left_s -= seconds
         if over:
-            self.stage = _ROUNDS
+            self._enter(_ROUNDS)
             self._skip_empty()
 
     def _skip_empty(self) -> None:
         """Stages that have nothing to do are not entered."""
         if self.stage is _SCAN and self.scan_left_s <= 0:
-            self.stage = _ROUNDS
+            self._enter(_ROUNDS)
         if self.stage is _ROUNDS and self.paused:
             self._stop()
 
@@ -336,7 +352,7 @@ class Rounds:
 
     def _stop(self) -> None:
         """The guest stops here and will go on there."""
-        self.stage = _STOPPED
+        self._enter(_STOPPED)
         if self.stopped_at_s is None:
             self.stopped_at_s = self.elapsed_s
             self.curve += ((self.elapsed_s, 1.0),)
@@ -347,7 +363,7 @@ class Rounds:
             self.downtime_s = self.elapsed_s - self.stopped_at_s
             if outcome == "completed":
                 self.downtime_s += self.limits.device_state_s
-        self.stage = _ENDED
+        self._enter(_ENDED)
         self.slowdown = 0.0
         if self.curve:
             self.curve = felt(self.curve, self.elapsed_s, float(self.lost))
@@ -356,7 +372,7 @@ class Rounds:
         """The guest goes on at the destination at once; what is dirty follows."""
         self.left_b += self._dirtied()
         self.round_s = self.round_busy_s = 0.0
-        self.stage = _POSTCOPY
+        self._enter(_POSTCOPY)
         self.postcopy_b = self.left_b
         self.stopped_at_s = self.elapsed_s
         self.downtime_s = self.limits.device_state_s
@@ -369,12 +385,18 @@ class Rounds:
     def pause(self) -> None:
         """The guest is paused so that the copy must come to its end."""
         self.paused = True
+        self._enter(self.stage)
         if self.stage is _ROUNDS:
             self.left_b += self._dirtied()
             self._stop()
         elif self.stopped_at_s is None:
             self.stopped_at_s = self.elapsed_s
             self.curve += ((self.elapsed_s, 1.0),)
+
+    def hold_disks(self, held: bool) -> None:
+        """Disks cannot be read or written from now on, or can again."""
+        self.held = held
+        self._enter(self.stage)
 
     def force(self) -> None:
         """Nova's force-complete: post-copy if permitted, else pause."""

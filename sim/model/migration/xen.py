@@ -6,6 +6,7 @@ All of the memory is sent, pages of zeroes like others, so no copy is faster tha
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Self
 
 from sim.model.migration.limits import LiveMigrationLimits, XenRules
 from sim.model.migration.memory import GuestMemory
@@ -19,15 +20,22 @@ _HALVINGS = 60
 class XenRounds(Rounds):
     """The state of a Xen copy between two changes of its rate; see :class:`sim.model.migration.limits.XenRules`."""
 
+    __slots__ = ("rules", "wanted_bps")
+
     def __init__(self, memory: GuestMemory, limits: LiveMigrationLimits, disk_b: float, rules: XenRules) -> None:
         self.rules = rules
         self.wanted_bps = rules.minimum_bps or rules.maximum_bps
         super().__init__(replace(memory, nonzero_b=memory.ram_b), limits, disk_b)
 
-    @property
-    def cap_bps(self) -> float:
+    def clone(self) -> Self:
+        """An independent copy of the state."""
+        twin = super().clone()
+        twin.rules, twin.wanted_bps = self.rules, self.wanted_bps
+        return twin
+
+    def _cap(self) -> float:
         """Also what the copy allows itself."""
-        cap = super().cap_bps
+        cap = super()._cap()
         if self.stage is Stage.ROUNDS:
             return min(cap, self.wanted_bps)
         return min(cap, self.rules.last_bps)
@@ -64,6 +72,7 @@ class XenRounds(Rounds):
         self.round_s = self.round_busy_s = 0.0
         if rules.minimum_bps is not None and length:
             self.wanted_bps = max(rules.minimum_bps, fresh / length + rules.step_bps)
+            self._enter(self.stage)
         crosses = self.sent_memory_b > rules.amount * self.memory.ram_b
         if fresh < rules.few_b or self.rounds >= rules.rounds or crosses or self.wanted_bps > rules.maximum_bps:
             self._stop()
