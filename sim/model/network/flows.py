@@ -176,6 +176,7 @@ class Flows:
             self._end(flow)
             flow.done.succeed()
             return
+        flow.date = math.inf  # what was to happen now has happened
         changed = self.sharing.set_cap(flow.share, min(flow.cap_bps, transfer.cap_bps))
         if changed:
             self._reshare(changed)
