@@ -34,9 +34,9 @@ class Sharing:
         self._bounds = [math.inf] * len(self.capacity)
         """Link → what its flows must want in all to be bound by it; inf where they never can."""
         self._bind_all()
-        self._wanted: dict[int, float] = {}
-        """Link → sum of its flows' limits; only for links with flows."""
-        self._users: dict[int, dict[Flow, None]] = {}
+        self._wanted = [0.0] * len(self.capacity)
+        """Link → sum of its flows' limits."""
+        self._users: list[dict[Flow, None]] = [{} for _ in self.capacity]
         self._route: dict[Flow, tuple[int, ...]] = {}
         self._cap: dict[Flow, float] = {}
         self._limit: dict[Flow, float] = {}
@@ -51,22 +51,15 @@ class Sharing:
         flow = self._next
         self._next += 1
         links = tuple(route)
-        capacity = self.capacity
-        limit = cap_bps
-        for link in links:
-            limit = min(limit, capacity[link])
+        limit = self._narrowest(links, cap_bps)
         self._route[flow], self._cap[flow], self._limit[flow] = links, cap_bps, limit
+        users, wanted, bounds = self._users, self._wanted, self._bounds
         seeds = []
         for link in links:
-            users = self._users.get(link)
-            if users is None:
-                self._users[link] = {flow: None}
-                self._wanted[link] = limit
-            else:
-                users[flow] = None
-                self._wanted[link] += limit
-                if self._binds(link):
-                    seeds.append(link)
+            users[link][flow] = None
+            wanted[link] += limit
+            if wanted[link] > bounds[link]:
+                seeds.append(link)
         if not seeds:
             self.rate[flow] = limit
             return flow, [flow]
@@ -79,17 +72,17 @@ class Sharing:
     def remove(self, flow: Flow) -> list[Flow]:
         """The flow is over; the flows whose rate changed."""
         limit = self._limit.pop(flow)
+        wanted, bounds = self._wanted, self._bounds
         seeds = []
         for link in self._route.pop(flow):
             users = self._users[link]
-            bound = self._binds(link)
             del users[flow]
             if not users:
-                del self._users[link], self._wanted[link]
+                wanted[link] = 0.0  # exactly
                 continue
-            self._wanted[link] -= limit
-            if bound:
+            if wanted[link] > bounds[link]:
                 seeds.append(link)
+            wanted[link] -= limit
         del self._cap[flow], self.rate[flow]
         return self._solve(seeds) if seeds else []
 
@@ -100,13 +93,13 @@ class Sharing:
         if cap_bps == self._cap[flow]:
             return []
         self._cap[flow] = cap_bps
-        capacity, wanted, bounds, links = self.capacity, self._wanted, self._bounds, self._route[flow]
-        limit = cap_bps
-        for link in links:
-            limit = min(limit, capacity[link])
+        wanted, bounds, links = self._wanted, self._bounds, self._route[flow]
+        limit = self._narrowest(links, cap_bps)
         change = limit - self._limit[flow]
+        if not -math.inf < change < math.inf:
+            return self._relimit([flow], set())
         for link in links:
-            if not -math.inf < change < math.inf or wanted[link] > bounds[link] or wanted[link] + change > bounds[link]:
+            if wanted[link] > bounds[link] or wanted[link] + change > bounds[link]:
                 return self._relimit([flow], set())
         for link in links:  # it was bound by none, and will be: nobody else is touched
             wanted[link] += change
@@ -120,12 +113,12 @@ class Sharing:
         """Change a link's capacity (0: it is dead); the flows whose rate changed."""
         if not capacity_bps >= 0:
             raise ValueError(f"a link's capacity must not be negative, not {capacity_bps}")
-        users = self._users.get(link)
+        users = self._users[link]
         seeds = {link} if users and self._binds(link) else set()
         self.capacity[link] = capacity_bps
         if capacity_bps > self._first_capacity[link] * _SLACK:
             # more can now come through this NIC than the topology counted with, so links that were slack may bind
-            seeds.update(bounded for bounded in self._feeds if bounded in self._users)
+            seeds.update(bounded for bounded in self._feeds if self._users[bounded])
             self._feeds = {}
             self._bind_all()
         else:
@@ -136,13 +129,12 @@ class Sharing:
 
     def _relimit(self, flows: list[Flow], seeds: set[int]) -> list[Flow]:
         """Bring the limits of ``flows`` up to date and solve around every link that bound before or binds now."""
-        capacity, wanted = self.capacity, self._wanted
+        wanted = self._wanted
         touched: dict[int, None] = {}
         for flow in flows:
             links = self._route[flow]
-            limit = self._cap[flow]
+            limit = self._narrowest(links, self._cap[flow])
             for link in links:
-                limit = min(limit, capacity[link])
                 if link not in touched:
                     touched[link] = None
                     if self._binds(link):
@@ -165,6 +157,13 @@ class Sharing:
                 changed.append(flow)
         return changed
 
+    def _narrowest(self, links: Sequence[int], cap_bps: float) -> float:
+        """What a flow could use if alone."""
+        capacity = self.capacity
+        for link in links:
+            cap_bps = capacity[link] if capacity[link] < cap_bps else cap_bps
+        return cap_bps
+
     def _bound(self, link: int) -> float:
         bound = self.capacity[link] * _SLACK
         return bound if self._feeds.get(link, math.inf) > bound else math.inf
@@ -183,13 +182,10 @@ class Sharing:
         flows: dict[Flow, list[int]] = {}
         stack = list(seeds)
         seen = set(stack)
-        binds: dict[int, bool] = {}
-        """Every link is asked about once, however many flows cross it."""
+        wanted, bounds = self._wanted, self._bounds
         while stack:
             link = stack.pop()
-            if link not in binds:
-                binds[link] = self._binds(link)
-            if binds[link]:
+            if wanted[link] > bounds[link]:
                 left[link] = self.capacity[link]
                 users[link] = len(self._users[link])
             for flow in self._users[link]:
@@ -197,9 +193,7 @@ class Sharing:
                     continue
                 through = flows[flow] = []
                 for other in self._route[flow]:
-                    if other not in binds:
-                        binds[other] = self._binds(other)
-                    if binds[other]:
+                    if wanted[other] > bounds[other]:
                         through.append(other)
                         if other not in seen:
                             seen.add(other)
