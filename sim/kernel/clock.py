@@ -5,10 +5,17 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import simpy
 from simpy.events import NORMAL
+
+
+class Work(Protocol):
+    """What goes on by this clock."""
+
+    under_way: int
+    """Operations that have begun and not ended."""
 
 
 class _Now:
@@ -39,11 +46,14 @@ class Clock(_Now, simpy.Environment):
         for name, kind in {"event": simpy.Event, "process": simpy.Process, "timeout": Timeout}.items():
             setattr(self, name, partial(kind, self))  # SimPy binds its own for its own class only
 
-    def advance(self, count: int, deadline: float, over: Callable[[], bool]) -> int:
-        """Let at most ``count`` events happen, none after ``deadline``, none once ``over``. Returns how many did."""
+    def advance(self, count: int, deadline: float, work: Work | None, over: Callable[[], bool]) -> int:
+        """Let at most ``count`` events happen, none after ``deadline``, none once ``over``. Returns how many did.
+
+        While ``work`` is under way it is not over, so that nobody asks.
+        """
         queue: Any = self._queue
         for done in range(count):
-            if not queue or queue[0][0] > deadline or over():
+            if not queue or queue[0][0] > deadline or ((work is None or not work.under_way) and over()):
                 return done
             # SimPy's own step, without a call for each of millions of events
             self.now, _, _, event = heapq.heappop(queue)

@@ -100,7 +100,7 @@ class Simulation:
         started = time.perf_counter()
         before = self.events
         while True:
-            done = env.advance(_BATCH, last, over)
+            done = env.advance(_BATCH, last, cloud if until is None else None, over)
             self.events += done
             if done < _BATCH:
                 break
