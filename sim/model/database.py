@@ -45,7 +45,10 @@ def _busy(server: Server) -> bool:
 
 def _action(server: Server, request: str) -> InstanceAction | None:
     """The server's action of that request, if it has a row: nearly always its latest."""
-    for action in reversed(server.actions):
+    actions = server.actions
+    if actions and actions[-1].request == request:
+        return actions[-1]
+    for action in reversed(actions):
         if action.request == request:
             return action
     return None

@@ -109,10 +109,15 @@ class Placement:
 
     def fits(self, host: int, resources: Resources) -> bool:
         """Whether a claim would be granted. What is not asked for is not looked at."""
-        for (free, total), amount in zip(self._limits, resources[:4], strict=True):
-            if amount and (amount > free[host] or amount > total[host]):
+        for free, total, amount in self.asked(resources):
+            if amount > free.item(host) or amount > total.item(host):
                 return False
         return True
+
+    def asked(self, resources: Resources) -> list[tuple[NDArray[np.int64], NDArray[np.int64], int]]:
+        """What is asked for: by resource class what is free, what there is in all, both (H,), and the amount."""
+        rows = zip(self._limits, resources[:4], strict=True)
+        return [(free, total, amount) for (free, total), amount in rows if amount]
 
     def granted(self, consumer: Consumer, host: int) -> bool:
         """Whether the host's own claim holds too: the NUMA nodes of what the consumer took there found room."""
@@ -216,9 +221,9 @@ class Placement:
         for (used, free, spare), amount in zip(self._taken, resources[:4], strict=True):
             if amount:
                 taken = sign * amount
-                used[host] += taken
-                free[host] -= taken
-                spare[host] -= taken
+                used[host] = used.item(host) + taken
+                free[host] = free.item(host) - taken
+                spare[host] = spare.item(host) - taken
         if resources.pcpus:
             self.spare[0, host] -= sign * resources.pcpus
         self.journal.add(host)

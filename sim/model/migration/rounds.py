@@ -88,7 +88,7 @@ class Rounds:
         self.timeout_s = math.inf if never else limits.completion_timeout_s
 
     def clone(self) -> Self:
-        """An independent copy of the state, attribute by attribute as slots are: a dict of them is four times as big."""
+        """An independent copy of the state, attribute by attribute: slots, as a dict of them is four times as big."""
         twin = object.__new__(type(self))
         twin.before_b, twin.cap_bps, twin.curve = self.before_b, self.cap_bps, self.curve
         twin.disk_left_b, twin.downtime_s, twin.elapsed_s = self.disk_left_b, self.downtime_s, self.elapsed_s
@@ -163,9 +163,8 @@ class Rounds:
         if stage is _DISK:
             return
         if rate_bps > 0:
-            sent = rate_bps * seconds
-            if sent > self.left_b:
-                sent = self.left_b
+            can, left = rate_bps * seconds, self.left_b
+            sent = can if can < left else left
             self.left_b -= sent
             self.sent_memory_b += sent
             self.period_sent_b += sent

@@ -34,26 +34,30 @@ _IMAGE_TRAITS = {
 class _Fit:
     """Hosts where one size of request fits."""
 
-    __slots__ = ("mask", "position", "resources")
+    __slots__ = ("asked", "mask", "position")
 
     def __init__(self, view: View, resources: Resources) -> None:
-        self.resources = resources
+        self.asked = view.placement.asked(resources)
         self.mask = np.empty(len(view.hosts), dtype=bool)
         self.position = -1
 
     def update(self, view: View) -> Mask:
         """Bring the mask up to date."""
-        placement, journal = view.placement, view.hosts.journal
+        journal = view.hosts.journal
         changed = journal.since(self.position) if self.position >= 0 else None
         self.position = journal.position
         if changed is None or len(changed) > _FEW:
             self.mask[:] = True
-            for i, amount in enumerate(self.resources[:4]):
-                if amount:
-                    self.mask &= (placement.free[i] >= amount) & (placement.total[i] >= amount)
+            for free, total, amount in self.asked:
+                self.mask &= (free >= amount) & (total >= amount)
         else:
             for host in dict.fromkeys(changed):
-                self.mask[host] = placement.fits(host, self.resources)
+                fits = True
+                for free, total, amount in self.asked:
+                    if amount > free.item(host) or amount > total.item(host):
+                        fits = False
+                        break
+                self.mask[host] = fits
         return self.mask
 
 

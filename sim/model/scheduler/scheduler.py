@@ -168,19 +168,18 @@ class Scheduler:
             return
         for host in request.ignore:
             mask[host] = False
-        for _, passing in self._filtered(request):
-            if passing is not None:
-                mask &= passing
+        if request.force_host is None:
+            version = self.view.version
+            for masks in self._filters:
+                passing = masks.of(request, version)
+                if passing is not None:
+                    mask &= passing
 
     def _filtered(self, request: SchedulerRequest) -> Iterator[tuple[str, Mask | None]]:
         """Each filter's name and mask."""
         version = self.view.version
         for masks in self._filters if request.force_host is None else ():
-            try:
-                yield masks.name, masks.of(request, version)
-            except ValueError as error:
-                # Nova compares numbers without a look at what operators wrote; its scheduler fails too.
-                raise NovaException(str(error)) from error
+            yield masks.name, masks.of(request, version)
 
     def _explain_steps(self, steps: Iterable[tuple[str, Mask | None]], mask: Mask) -> None:
         """Narrow the mask step by step, with a record of each; as in Nova, nobody is asked when no host is left."""

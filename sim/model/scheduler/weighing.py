@@ -111,6 +111,8 @@ class Weighing:
         self._bar: Floats = np.full(len(view.hosts), -np.inf)
         """0 at the hosts in that mask, -inf at others: added, it leaves these out in a fraction of a choice's time."""
         self._standing: list[_Standing] = []
+        self._telling: list[Floats] = []
+        """Weights of the standing weighers that do not count all hosts alike."""
         self._asked: list[tuple[HostWeigher, float | Column]] = []
         self._prepare()
 
@@ -170,6 +172,8 @@ class Weighing:
         for standing in self._standing:
             if standing.update(mask[:end], self._bar[:end], changed):
                 anew = True  # and right for the changed hosts too
+        if anew:
+            self._telling = [standing.weights for standing in self._standing if standing.low != standing.high]
         self._sum(None if anew else changed, end)
 
     def _changes(self, mask: Mask) -> list[int] | None:
@@ -194,8 +198,7 @@ class Weighing:
 
     def _sum(self, changed: Sequence[int] | None, end: int) -> None:
         """The totals of hosts that changed; None: of all before ``end``, where the mask ends."""
-        telling = [standing.weights for standing in self._standing if standing.low != standing.high]
-        totals, bar = self._totals, self._bar
+        totals, bar, telling = self._totals, self._bar, self._telling
         if changed is None:
             totals[end : self._end] = -np.inf
             self._end = end
