@@ -82,8 +82,8 @@ class Candidates:
         self._rules: dict[tuple[object, ...], Mask | None] = {}
         self._version = view.version
 
-    def offer(self, request: SchedulerRequest) -> tuple[Mask, int]:
-        """The hosts offered, as a mask of the caller's own, and where the last of them may be: (H,), end.
+    def offer(self, request: SchedulerRequest) -> tuple[Mask, int, int]:
+        """The hosts offered, as a mask of the caller's own, where the last of them may be, how many: (H,), end, count.
 
         Raises NoValidHost where Nova's request filters refuse.
         """
@@ -96,14 +96,15 @@ class Candidates:
         if only is not None:
             alone = np.zeros_like(offered)
             alone[only] = offered[only]
-            return alone, only + 1
-        if request.group is not None or any(hint in request.hints for hint in _UNLIMITED):
-            return offered, len(offered)
+            return alone, only + 1, int(offered[only])
+        if request.group is not None or (request.hints and any(hint in request.hints for hint in _UNLIMITED)):
+            return offered, len(offered), int(np.count_nonzero(offered))
         return self._cut(offered)
 
-    def again(self, request: SchedulerRequest, among: Mask) -> tuple[Mask, int]:
+    def again(self, request: SchedulerRequest, among: Mask) -> tuple[Mask, int, int]:
         """Of hosts that were offered before, those that still have room: placement is not asked anew."""
-        return among & self._room(request), len(among)
+        left = among & self._room(request)
+        return left, len(left), int(np.count_nonzero(left))
 
     def steps(self, request: SchedulerRequest, end: int) -> Iterator[tuple[str, Mask | None]]:
         """What placement leaves out and why, step by step, after :meth:`offer` gave ``end``: name, hosts that pass."""
@@ -140,7 +141,7 @@ class Candidates:
             fit = self._fits[resources] = _Fit(self._view, resources)
         return fit.update(self._view)
 
-    def _cut(self, offered: Mask) -> tuple[Mask, int]:
+    def _cut(self, offered: Mask) -> tuple[Mask, int, int]:
         """Only the first ``max_placement_results``."""
         most, count = self._most, len(offered)
         end = 0
@@ -150,7 +151,7 @@ class Candidates:
             missing -= int(np.count_nonzero(offered[end:more]))
             end = more
         offered[end:] = False
-        return offered, end
+        return offered, end, most - missing
 
     # --- rules about kinds of hosts
 

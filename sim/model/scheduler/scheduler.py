@@ -109,10 +109,10 @@ class Scheduler:
         self._decisions += 1
         number, offered, left = self._decisions, 0, 0
         try:
-            mask, end = self._candidates.offer(request) if among is None else self._candidates.again(request, among)
+            candidates = self._candidates
+            mask, end, offered = candidates.offer(request) if among is None else candidates.again(request, among)
             if self._explain and among is None:
-                self._explain_steps(self._candidates.steps(request, end), np.ones(len(mask), dtype=bool))
-            offered = int(np.count_nonzero(mask))
+                self._explain_steps(candidates.steps(request, end), np.ones(len(mask), dtype=bool))
             if not offered:
                 raise NoValidHost(_NO_CANDIDATES if among is None else _NO_HOSTS)
             self._narrow(request, mask)
@@ -135,7 +135,7 @@ class Scheduler:
         if not alternates:
             return []
         last = made[-1]
-        mask, end = self._candidates.again(last.request, last.mask)
+        mask, end, _ = self._candidates.again(last.request, last.mask)
         for _, passing in self._filtered(last.request):
             if passing is not None:
                 mask &= passing

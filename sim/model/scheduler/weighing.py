@@ -20,21 +20,24 @@ _FEW = 64
 """More changed hosts than these, and whole columns are made anew."""
 
 
-def extremes(column: Column, mask: Mask, bar: Floats, weigher: HostWeigher) -> tuple[float, float]:
-    """(low, high) of a weigher's normalisation over the hosts in ``mask`` (at least one); ``bar`` is -inf at others."""
+def extremes(column: Column, mask: Mask, bar: Floats, weigher: HostWeigher, most: int) -> tuple[float, float, int]:
+    """(low, high) of a weigher's normalisation over the hosts in ``mask`` (at least one); ``bar`` is -inf at others.
+
+    ``most`` is the host that had most of all when it was last sought, and last of the answer. While it is outside the
+    mask, as emptied hosts are in a drain, it is not sought anew.
+    """
     low, high = weigher.minval, weigher.maxval
     if high is None:
-        top = column.argmax()
-        if not mask[top]:
-            top = (column + bar).argmax()
-        high = float(column[top])
+        if most >= len(mask) or mask[most]:
+            most = int(column.argmax())
+        high = column.item(most if mask[most] else (column + bar).argmax())
         high = high if low is None else max(high, low)
     if low is None:
         bottom = column.argmin()
         if not mask[bottom]:
             bottom = (column - bar).argmin()
         low = min(high, float(column[bottom]))
-    return float(low), float(high)
+    return float(low), float(high), most
 
 
 def normalise(
@@ -56,13 +59,14 @@ class _Standing:
     While low and high are equal it counts nothing, and its column is not kept up.
     """
 
-    __slots__ = ("column", "factor", "high", "low", "weigher", "weights")
+    __slots__ = ("column", "factor", "high", "low", "most", "weigher", "weights")
 
     def __init__(self, weigher: StandingWeigher, factor: float | Column, count: int) -> None:
         self.weigher, self.factor = weigher, factor
         self.column = weigher.column()
         self.weights: Floats = np.zeros(count)
         self.low = self.high = 0.0
+        self.most = 0
 
     def update(self, mask: Mask, bar: Floats, changed: Sequence[int] | None) -> bool:
         """Make the column right where ``changed`` hosts or the extremes make it wrong; whether it was made anew.
@@ -70,8 +74,9 @@ class _Standing:
         None: any host may have changed.
         """
         end = len(mask)
-        column = self.column[:end]
-        low, high = (0.0, 0.0) if self.weigher.idle() else extremes(column, mask, bar, self.weigher)
+        low = high = 0.0
+        if not self.weigher.idle():
+            low, high, self.most = extremes(self.column[:end], mask, bar, self.weigher, self.most)
         if changed is not None and low == self.low and high == self.high:
             if low != high:
                 self._refresh(changed)
@@ -80,7 +85,7 @@ class _Standing:
         if low == high:
             return True
         factor = self.factor if not isinstance(self.factor, np.ndarray) else self.factor[:end]
-        normalise(column, low, high, self.weigher, factor, self.weights[:end])
+        normalise(self.column[:end], low, high, self.weigher, factor, self.weights[:end])
         return True
 
     def _refresh(self, changed: Sequence[int]) -> None:
@@ -159,7 +164,7 @@ class Weighing:
         for weigher, factor in self._asked:
             column = weigher.weights(request)
             if column is not None:
-                low, high = extremes(column[:end], mask[:end], self._bar[:end], weigher)
+                low, high, _ = extremes(column[:end], mask[:end], self._bar[:end], weigher, 0)
                 own = factor[:end] if isinstance(factor, np.ndarray) else factor
                 weights: Floats = np.zeros(end)
                 if low != high:
@@ -169,8 +174,9 @@ class Weighing:
     def _bring_up_to_date(self, mask: Mask, end: int) -> None:
         changed = self._changes(mask)
         anew = changed is None
+        inside, bar = mask[:end], self._bar[:end]
         for standing in self._standing:
-            if standing.update(mask[:end], self._bar[:end], changed):
+            if standing.update(inside, bar, changed):
                 anew = True  # and right for the changed hosts too
         if anew:
             self._telling = [standing.weights for standing in self._standing if standing.low != standing.high]
