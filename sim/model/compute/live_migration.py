@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
 from typing import TYPE_CHECKING
+
+from simpy.events import Event
 
 from sim.kernel.pool import Pool
 from sim.model.compute.live_limits import LiveLimits, local_disk_b
-from sim.model.compute.live_work import MONITOR_S, LiveWork, SourceDiedError, Steps
+from sim.model.compute.live_work import MONITOR_S, LiveWork, Steps
 from sim.model.compute.orders import periodic_context
 from sim.model.context import Context
 from sim.model.exceptions import InvalidMigrationState, NoActiveMigrationForInstance, NovaException
@@ -37,6 +40,14 @@ class LiveMigrations:
 
     def migrate(self, ctx: Context, server: Server, migration: MigrationRecord, block_migration: object) -> Steps:
         """What the source does once the conductor has found a destination; never raises Nova's errors."""
+        work = yield from self.accept(ctx, server, migration, block_migration)
+        if work is not None:
+            yield from work.run()
+
+    def accept(
+        self, ctx: Context, server: Server, migration: MigrationRecord, block_migration: object
+    ) -> Generator[Event, object, LiveWork | None]:
+        """The source hears of it. What is to be run then, if anything."""
         cloud = self.cloud
         source = migration.source
         assert source is not None
@@ -45,7 +56,7 @@ class LiveMigrations:
             yield from self._reach(migration)
             if cloud.hosts.crashes[source] != boot:
                 self._nothing_to_move(ctx, server, migration)
-                return
+                return None
         event = cloud.db.start_event(server, ctx.request, "compute_live_migration", cloud.hosts.names[source])
         cloud.db.save_migration(migration, "queued")
         cloud.db.finish_event(server, ctx.request, event)
@@ -59,12 +70,7 @@ class LiveMigrations:
         if migration.id in self._without_guest:
             self._without_guest.remove(migration.id)
             work.guest_gone()
-        try:
-            yield from work.run()
-        except SourceDiedError:
-            pass
-        finally:
-            migration.work = None
+        return work
 
     def _nothing_to_move(self, ctx: Context, server: Server, migration: MigrationRecord) -> None:
         """The source has started anew, the guest does not run: libvirt refuses, and Nova gives up on both."""

@@ -62,47 +62,41 @@ class LiveWork:
     # --- stages -------------------------------------------------------------------------------------------------------
 
     def run(self) -> Steps:
-        """Wait for the host's turn, then migrate. Raises SourceDiedError."""
-        cloud, server, request = self.cloud, self.server, self.ctx.request
+        """Wait for the host's turn, then migrate."""
         waiting = self.slots.acquire()
         if waiting is not None:
-            began = cloud.env.now
-            self.waiting = waiting
-            yield waiting
-            self.waiting = None
-            queue = f"live_migrations:{cloud.hosts.names[self.source]}"
-            cloud.log.append(records.Waited(cloud.env.now, queue, server.name, request, began))
+            yield from self._queue(waiting)
             if self.aborted:
                 return
         try:
-            if hosts_differ(cloud, self.source, self.boot):
+            if hosts_differ(self.cloud, self.source, self.boot):
                 yield from self._check_source()
-            yield from self._migrate()
+            if not (yield from self._prepare()):
+                return
+            if self.aborted:
+                yield from self._roll_back("cancelled", watched=False)
+                return
+            outcome = (yield from self._start()) or (yield from self._copy())
+            if outcome == "completed":
+                yield from self._finish()
+            else:
+                yield from self._roll_back(_ENDS[outcome])
+        except SourceDiedError:
+            pass
         finally:
             self.slots.release()
+            self.migration.work = None
 
-    def _migrate(self) -> Steps:
-        if not (yield from self._prepare()):
-            return
+    def _queue(self, waiting: Event) -> Steps:
+        """Until it is the host's turn, or aborted."""
+        cloud, began = self.cloud, self.cloud.env.now
+        self.waiting = waiting
+        yield waiting
+        self.waiting = None
+        queue = f"live_migrations:{cloud.hosts.names[self.source]}"
+        cloud.log.append(records.Waited(cloud.env.now, queue, self.server.name, self.ctx.request, began))
         if self.aborted:
-            yield from self._roll_back("cancelled", watched=False)
-            return
-        cloud = self.cloud
-        cloud.db.save_migration(self.migration, "running")
-        self.stage = "starting"
-        yield from cloud.stages.host(cloud.timings.live_start, "live_start", self.source, self.server, self.ctx.request)
-        if hosts_differ(cloud, self.source, self.boot):
-            yield from self._check_source()
-        if self.aborted:
-            outcome = "aborted"
-        elif self._guestless() or cloud.hosts.power[self.dest] in _UNREACHABLE:
-            outcome = "failed"
-        else:
-            outcome = yield from self._copy()
-        if outcome == "completed":
-            yield from self._finish()
-        else:
-            yield from self._roll_back(_ENDS[outcome])
+            self.migration.work = None
 
     def _prepare(self) -> Generator[Event, object, bool]:
         """pre_live_migration on the destination. False if it failed; all is then cleaned up."""
@@ -132,6 +126,18 @@ class LiveWork:
         db.save_migration(self.migration, "error")
         yield from self._roll_back("failed", watched=False)
         return False
+
+    def _start(self) -> Generator[Event, object, str | None]:
+        """What goes before the first byte. Returns the outcome if there will be none."""
+        cloud = self.cloud
+        cloud.db.save_migration(self.migration, "running")
+        self.stage = "starting"
+        yield from cloud.stages.host(cloud.timings.live_start, "live_start", self.source, self.server, self.ctx.request)
+        if hosts_differ(cloud, self.source, self.boot):
+            yield from self._check_source()
+        if self.aborted:
+            return "aborted"
+        return "failed" if self._guestless() or cloud.hosts.power[self.dest] in _UNREACHABLE else None
 
     def _unfit(self, name: str) -> str | None:
         """Why the destination refuses to prepare; a fault of the server, too."""

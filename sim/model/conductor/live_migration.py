@@ -96,11 +96,13 @@ class LiveMigrationConductor:
             raise _told(error) from None
         db.save_migration(migration, "accepted", dest)
         db.finish_event(server, request, event)
-        work = cloud.compute.live_migration.migrate(ctx, server, migration, block_migration)
-        if asynchronous:
-            yield from work
-        else:
-            cloud.cast(work, server)
+        if not asynchronous:
+            cloud.cast(cloud.compute.live_migration.migrate(ctx, server, migration, block_migration), server)
+            return
+        # as migrate() does: what goes through fewer generators goes on sooner
+        work = yield from cloud.compute.live_migration.accept(ctx, server, migration, block_migration)
+        if work is not None:
+            yield from work.run()
 
     # --- checks -------------------------------------------------------------------------------------------------------
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from sim.model.migration.memory import IDLE_WORKING_SET_B
+from sim.model.migration.stage import Stage
 from sim.units import GIB
 
 if TYPE_CHECKING:
@@ -116,9 +117,24 @@ class LiveMigrationLimits:
     model: type[Rounds] | None = None
     """A model of one's own; it comes before QEMU's and Xen's."""
 
+    caps_bps: dict[Stage, float] = field(init=False, repr=False, compare=False)
+    """The most that a copy can use in each stage."""
+    timeouts_s: dict[Stage, float] = field(init=False, repr=False, compare=False)
+    """When Nova gives up a copy that is in that stage."""
+
     def __post_init__(self) -> None:
         if not self.downtime[0][1] > 0:
             raise ValueError("a downtime limit must be more than nothing: with none the guest never stops")
+        memory_bps = min(self.stream_bps, self.bandwidth_bps)
+        caps_bps = {
+            Stage.DISK: min(self.block_stream_bps, self.bandwidth_bps), Stage.SCAN: 0.0, Stage.ROUNDS: memory_bps,
+            Stage.STOPPED: memory_bps, Stage.POSTCOPY: self.stream_bps, Stage.ENDED: 0.0,
+        }  # fmt: skip
+        timeouts_s = dict.fromkeys(Stage, self.completion_timeout_s) | {Stage.POSTCOPY: math.inf}
+        if self.timeout_action == "force_complete" and self.permit_post_copy:
+            timeouts_s[Stage.DISK] = math.inf  # tried again and again until memory is under way
+        object.__setattr__(self, "caps_bps", caps_bps)
+        object.__setattr__(self, "timeouts_s", timeouts_s)
 
     def downtime_at(self, elapsed_s: float) -> tuple[float, float]:
         """The downtime limit in force so long after the begin, and until when; seconds."""

@@ -80,12 +80,8 @@ class Rounds:
     def _enter(self, stage: Stage) -> None:
         """Begin a stage: ``cap_bps`` is the most that the copy can use in it, ``timeout_s`` when Nova gives up."""
         self.stage = stage
-        self.cap_bps = self._cap()
-        limits = self.limits
-        waits = stage is _DISK and limits.timeout_action == "force_complete" and limits.permit_post_copy
-        # with disks under way post-copy is tried again and again until memory is
-        never = stage is _POSTCOPY or self.paused or waits
-        self.timeout_s = math.inf if never else limits.completion_timeout_s
+        self.cap_bps = 0.0 if self.held and stage is _DISK else self.limits.caps_bps[stage]
+        self.timeout_s = math.inf if self.paused else self.limits.timeouts_s[stage]
 
     def clone(self) -> Self:
         """An independent copy of the state, attribute by attribute: slots, as a dict of them is four times as big."""
@@ -146,17 +142,6 @@ class Rounds:
             return math.inf
         return max(self.elapsed_s, self.limits.downtime[-1][0]) + _CHANCES * self.memory.profile[-1][0]
 
-    def _cap(self) -> float:
-        limits, stage = self.limits, self.stage
-        if stage is _SCAN or stage is _ENDED:
-            return 0.0
-        if stage is _POSTCOPY:
-            return limits.stream_bps
-        bandwidth_bps = limits.bandwidth_bps
-        if stage is _DISK:
-            return 0.0 if self.held else min(limits.block_stream_bps, bandwidth_bps)
-        return limits.stream_bps if limits.stream_bps < bandwidth_bps else bandwidth_bps
-
     def _pass(self, seconds: float, rate_bps: float) -> None:
         """Memory goes over the network while the guest runs (or not, when paused)."""
         stage = self.stage
@@ -175,7 +160,9 @@ class Rounds:
     def _busy(self, seconds: float) -> float:
         if self.paused:
             return 0.0
-        return (1 - self.throttle) * self.memory.busy_s(self.elapsed_s, self.elapsed_s + seconds)
+        start_s = self.elapsed_s
+        end_s = start_s + seconds
+        return (1 - self.throttle) * (self.memory.busy_s(start_s, end_s) if self.memory.profile else end_s - start_s)
 
     # --- stages -------------------------------------------------------------------------------------------------------
 

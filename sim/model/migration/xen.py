@@ -33,12 +33,10 @@ class XenRounds(Rounds):
         twin.rules, twin.wanted_bps = self.rules, self.wanted_bps
         return twin
 
-    def _cap(self) -> float:
-        """Also what the copy allows itself."""
-        cap = super()._cap()
-        if self.stage is Stage.ROUNDS:
-            return min(cap, self.wanted_bps)
-        return min(cap, self.rules.last_bps)
+    def _enter(self, stage: Stage) -> None:
+        """Begin a stage, with the cap that the copy sets itself."""
+        super()._enter(stage)
+        self.cap_bps = min(self.cap_bps, self.wanted_bps if stage is Stage.ROUNDS else self.rules.last_bps)
 
     def _sync_in(self, _threshold_b: float, rate_bps: float) -> float:
         """A round is sent to its end; of the first, what is not dirty again: until all that is left is dirty."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -211,8 +212,7 @@ def test_an_abort(stage: str) -> None:
 def test_a_force_complete(stage: str, post_copy: bool) -> None:
     """Post-copy where it is permitted, else the guest stands still until everything has arrived."""
     copy = at_stage(stage)
-    limits = LiveMigrationLimits(**{**{f: getattr(copy.limits, f) for f in copy.limits.__dataclass_fields__},
-                                    "permit_post_copy": post_copy})  # fmt: skip
+    limits = replace(copy.limits, permit_post_copy=post_copy)
     copy = PreCopy(copy.memory, limits, disk_b=1 * GIB)
     reach(copy, stage, GBE)
     before = copy.elapsed_s
