@@ -18,6 +18,8 @@ class ActionEvent(msgspec.Struct, gc=False):
     result: str | None = None
     """None while it lasts, then ``Success`` or ``Error``."""
     details: str | None = None
+    first: ActionEvent | None = None
+    """The action's first event of the same name, if this is another: when an event ends, that one's row is written."""
 
 
 class InstanceAction(msgspec.Struct, gc=False):

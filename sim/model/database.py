@@ -221,6 +221,10 @@ class Database:
         started = ActionEvent(event, host, now)
         action = _action(server, request)
         if action is not None:
+            for row in action.events:
+                if row.event == event:
+                    started.first = row
+                    break
             action.events.append(started)
         self.log.append(records.EventStarted(now, server.name, request, event, host))
         return started
@@ -231,19 +235,17 @@ class Database:
         As in Nova it is the first event of that name in the action whose row is written, each time one ends, and
         details stay there when a later one ends well.
         """
-        row, name, now = event, event.event, self.env.now
-        result = "Success" if error is None else "Error"
-        action = _action(server, request)
-        if action is not None:
-            for row in action.events:
-                if row.event == name:
-                    break
-            if error is not None:
+        row, now = event.first or event, self.env.now
+        result = "Success"
+        if error is not None:
+            result = "Error"
+            action = _action(server, request)
+            if action is not None:
                 action.message = "Error"
         row.finished, row.result = now, result
         if error:
             row.details = error
-        self.log.append(records.EventFinished(now, server.name, request, name, event.host, result, error))
+        self.log.append(records.EventFinished(now, server.name, request, event.event, event.host, result, error))
 
     def next_request_id(self) -> str:
         """A request id that is the same in every run of the same scenario and seed."""
