@@ -60,8 +60,7 @@ class Streams:
         base, counts = stream
         hasher = base.copy()
         hasher.update(entity.encode())
-        count = counts.get(entity, 0)
-        counts[entity] = count + 1
+        count = counts[entity] = counts.get(entity, -1) + 1
         if count:
             hasher.update(b"\0" + count.to_bytes(8, "little"))
         return (int.from_bytes(hasher.digest(), "little") >> 11) * _SCALE + _HALF

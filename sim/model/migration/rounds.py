@@ -212,14 +212,15 @@ class Rounds:
 
     def _sync_in(self, threshold_b: float, rate_bps: float) -> float:
         """Seconds until QEMU synchronises the bitmap: at the end of a slice that leaves less than the threshold."""
+        left_b, limits = self.left_b, self.limits
         if not self.rounds:
-            threshold_b = max(0.0, threshold_b - self.zero_b)
-        empty = self.left_b / rate_bps
-        below = max(0.0, self.left_b - threshold_b) / rate_bps
-        step = self.limits.slice_s
+            threshold_b = threshold_b - self.zero_b if threshold_b > self.zero_b else 0.0
+        empty = left_b / rate_bps
+        below = (left_b - threshold_b) / rate_bps if left_b > threshold_b else 0.0
+        step = limits.slice_s
         if step > 0:
             below = math.ceil((self.round_s + below) / step - 1e-9) * step - self.round_s
-        throttling = self.limits.throttling
+        throttling = limits.throttling
         if throttling is not None and self.rounds:
             below = min(below, max(0.0, throttling.resync_s - self.round_s))
         return max(0.0, min(below, empty))

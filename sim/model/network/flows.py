@@ -224,13 +224,18 @@ class Flows:
     def _arm(self) -> None:
         """One timeout for the earliest date; entries that no longer hold are dropped on the way."""
         calendar = self._calendar
-        while calendar and calendar[0][0] != calendar[0][2].date:
+        while calendar:
+            date, _entry, flow = calendar[0]
+            if date == flow.date:
+                break
             heapq.heappop(calendar)
-        if calendar and calendar[0][0] < self._armed:
-            self._armed = calendar[0][0]
-            self._alarm = self._env.timeout(max(0.0, self._armed - self._env.now))
-            assert self._alarm.callbacks is not None
-            self._alarm.callbacks.append(self._wake)
+        else:
+            return
+        if date < self._armed:
+            self._armed = date
+            alarm = self._alarm = self._env.timeout(max(0.0, date - self._env.now))
+            assert alarm.callbacks is not None
+            alarm.callbacks.append(self._wake)
 
     def _wake(self, alarm: Event) -> None:
         """The earliest date has come.

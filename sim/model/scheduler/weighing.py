@@ -73,8 +73,7 @@ class _Standing:
 
         None: any host may have changed.
         """
-        end = len(mask)
-        low = high = 0.0
+        low, high, end = 0.0, 0.0, len(mask)
         if not self.weigher.idle():
             low, high, self.most = extremes(self.column[:end], mask, bar, self.weigher, self.most)
         if changed is not None and low == self.low and high == self.high:
