@@ -59,7 +59,7 @@ class _Standing:
     While low and high are equal it counts nothing, and its column is not kept up.
     """
 
-    __slots__ = ("column", "factor", "high", "low", "most", "weigher", "weights")
+    __slots__ = ("column", "factor", "high", "least", "low", "most", "weigher", "weights")
 
     def __init__(self, weigher: StandingWeigher, factor: float | Column, count: int) -> None:
         self.weigher, self.factor = weigher, factor
@@ -67,6 +67,8 @@ class _Standing:
         self.weights: Floats = np.zeros(count)
         self.low = self.high = 0.0
         self.most = 0
+        self.least = False
+        """Whether no host in the last mask had more than ``minval``."""
 
     def update(self, mask: Mask, bar: Floats, changed: Sequence[int] | None) -> bool:
         """Make the column right where ``changed`` hosts or the extremes make it wrong; whether it was made anew.
@@ -74,8 +76,12 @@ class _Standing:
         None: any host may have changed.
         """
         low, high, end = 0.0, 0.0, len(mask)
+        if changed is not None and self.least and self._still_least(changed):
+            return False
+        self.least = False
         if not self.weigher.idle():
             low, high, self.most = extremes(self.column[:end], mask, bar, self.weigher, self.most)
+            self.least = low == high == self.weigher.minval
         if changed is not None and low == self.low and high == self.high:
             if low != high:
                 self._refresh(changed)
@@ -85,6 +91,14 @@ class _Standing:
             return True
         factor = self.factor if not isinstance(self.factor, np.ndarray) else self.factor[:end]
         normalise(self.column[:end], low, high, self.weigher, factor, self.weights[:end])
+        return True
+
+    def _still_least(self, changed: Sequence[int]) -> bool:
+        """Where no host had more than ``minval``: whether those that changed have no more either."""
+        column, low = self.column, self.low
+        for host in changed:  # noqa: SIM110 (a generator takes longer than all of it)
+            if column.item(host) > low:
+                return False
         return True
 
     def _refresh(self, changed: Sequence[int]) -> None:
@@ -111,7 +125,8 @@ class Weighing:
         self._end = 0
         """Behind it all totals are -inf."""
         self._mask: Mask = np.zeros(len(view.hosts), dtype=bool)
-        """The last decision's mask."""
+        """The last decision's mask, in which no host is behind ``_mask_end``."""
+        self._mask_end = 0
         self._bar: Floats = np.full(len(view.hosts), -np.inf)
         """0 at the hosts in that mask, -inf at others: added, it leaves these out in a fraction of a choice's time."""
         self._standing: list[_Standing] = []
@@ -171,7 +186,7 @@ class Weighing:
                 yield weigher, weights
 
     def _bring_up_to_date(self, mask: Mask, end: int) -> None:
-        changed = self._changes(mask)
+        changed = self._changes(mask, end)
         anew = changed is None
         inside, bar = mask[:end], self._bar[:end]
         for standing in self._standing:
@@ -181,14 +196,15 @@ class Weighing:
             self._telling = [standing.weights for standing in self._standing if standing.low != standing.high]
         self._sum(None if anew else changed, end)
 
-    def _changes(self, mask: Mask) -> list[int] | None:
+    def _changes(self, mask: Mask, end: int) -> list[int] | None:
         """Hosts that changed since the last decision, or came into the mask or out of it; None: too many to be told.
 
         Few do from one decision to the next.
         """
         changed = self._journal.since(self._position) if self._position >= 0 else None
         self._position = self._journal.position
-        moved = (mask != self._mask).nonzero()[0]
+        last = max(end, self._mask_end)
+        moved = (mask[:last] != self._mask[:last]).nonzero()[0]
         if len(moved) > _FEW:
             changed = None
         if changed is None:
@@ -198,7 +214,7 @@ class Weighing:
                 self._bar[host] = 0.0 if mask[host] else -np.inf
                 changed.append(host)
         if len(moved):
-            self._mask = mask.copy()
+            self._mask, self._mask_end = mask.copy(), end
         return None if changed is None or len(changed) > _FEW else list(dict.fromkeys(changed))
 
     def _sum(self, changed: Sequence[int] | None, end: int) -> None:
