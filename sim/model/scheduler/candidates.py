@@ -34,10 +34,14 @@ _IMAGE_TRAITS = {
 class _Fit:
     """Hosts where one size of request fits."""
 
-    __slots__ = ("asked", "mask", "position")
+    __slots__ = ("asked", "mask", "position", "possible")
 
     def __init__(self, view: View, resources: Resources) -> None:
         self.asked = view.placement.asked(resources)
+        self.possible = np.ones(len(view.hosts), dtype=bool)
+        """Whether the host has so much at all."""
+        for _, total, amount in self.asked:
+            self.possible &= total >= amount
         self.mask = np.empty(len(view.hosts), dtype=bool)
         self.position = -1
 
@@ -47,14 +51,14 @@ class _Fit:
         changed = journal.since(self.position) if self.position >= 0 else None
         self.position = journal.position
         if changed is None or len(changed) > _FEW:
-            self.mask[:] = True
-            for free, total, amount in self.asked:
-                self.mask &= (free >= amount) & (total >= amount)
+            self.mask[:] = self.possible
+            for free, _, amount in self.asked:
+                self.mask &= free >= amount
         else:
             for host in dict.fromkeys(changed):
-                fits = True
-                for free, total, amount in self.asked:
-                    if amount > free.item(host) or amount > total.item(host):
+                fits = self.possible.item(host)
+                for free, _, amount in self.asked:
+                    if amount > free.item(host):
                         fits = False
                         break
                 self.mask[host] = fits
