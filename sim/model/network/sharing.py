@@ -198,7 +198,10 @@ class Sharing:
                         if other not in seen:
                             seen.add(other)
                             stack.append(other)
-        rates = self._fill(flows, left, users)
+        if len(left) == 1 and len(flows) in users.values():
+            rates = self._fill_one(flows, *left.values())
+        else:
+            rates = self._fill(flows, left, users)
         changed = []
         for flow in sorted(flows):
             rate = rates[flow]
@@ -206,6 +209,21 @@ class Sharing:
                 self.rate[flow] = rate
                 changed.append(flow)
         return changed
+
+    def _fill_one(self, flows: dict[Flow, list[int]], left: float) -> dict[Flow, float]:
+        """The same as :meth:`_fill` for one link that all the flows cross: it needs no heap."""
+        rates: dict[Flow, float] = {}
+        limit, count = self._limit, len(flows)
+        share = left / count
+        for flow in sorted(flows, key=lambda flow: (limit[flow], flow)):
+            now = left / count
+            share = now if now > share else share
+            if limit[flow] > share:
+                return dict.fromkeys(flows, max(share, 0.0)) | rates
+            rates[flow] = limit[flow]
+            left -= limit[flow]
+            count -= 1
+        return rates
 
     def _fill(self, flows: dict[Flow, list[int]], left: dict[int, float], users: dict[int, int]) -> dict[Flow, float]:
         """Progressive filling with a heap of links by fair share. Shares only grow, so an old entry is too low, never
