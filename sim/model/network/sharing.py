@@ -98,16 +98,22 @@ class Sharing:
         change = limit - self._limit[flow]
         if not -math.inf < change < math.inf:
             return self._relimit([flow], set())
-        for link in links:
-            if wanted[link] > bounds[link] or wanted[link] + change > bounds[link]:
-                return self._relimit([flow], set())
-        for link in links:  # it was bound by none, and will be: nobody else is touched
-            wanted[link] += change
         self._limit[flow] = limit
-        if self.rate[flow] == limit:
-            return []
-        self.rate[flow] = limit
-        return [flow]
+        seeds = []
+        bound = False
+        for link in links:
+            bound_before = wanted[link] > bounds[link]
+            wanted[link] += change
+            if wanted[link] > bounds[link]:
+                bound = True
+            elif not bound_before:
+                continue
+            seeds.append(link)
+        changed = self._solve(seeds) if seeds else []
+        if not bound and self.rate[flow] != limit:  # bound by none
+            self.rate[flow] = limit
+            changed.append(flow)
+        return changed
 
     def set_capacity(self, link: int, capacity_bps: float) -> list[Flow]:
         """Change a link's capacity (0: it is dead); the flows whose rate changed."""
@@ -177,6 +183,8 @@ class Sharing:
 
     def _solve(self, seeds: Sequence[int]) -> list[Flow]:
         """Re-share the component of binding links around ``seeds``; the flows whose rate changed, in order of age."""
+        if len(seeds) == 1 and self._is_alone(seeds[0]):
+            return self._changed(self._fill_one(self._users[seeds[0]], self.capacity[seeds[0]]))
         left: dict[int, float] = {}
         users: dict[int, int] = {}
         flows: dict[Flow, list[int]] = {}
@@ -198,19 +206,29 @@ class Sharing:
                         if other not in seen:
                             seen.add(other)
                             stack.append(other)
-        if len(left) == 1 and len(flows) in users.values():
-            rates = self._fill_one(flows, *left.values())
-        else:
-            rates = self._fill(flows, left, users)
+        return self._changed(self._fill(flows, left, users))
+
+    def _changed(self, rates: dict[Flow, float]) -> list[Flow]:
+        """Take over new rates; the flows that had others, in order of age."""
         changed = []
-        for flow in sorted(flows):
-            rate = rates[flow]
-            if rate != self.rate[flow]:
-                self.rate[flow] = rate
+        for flow in sorted(rates):
+            if rates[flow] != self.rate[flow]:
+                self.rate[flow] = rates[flow]
                 changed.append(flow)
         return changed
 
-    def _fill_one(self, flows: dict[Flow, list[int]], left: float) -> dict[Flow, float]:
+    def _is_alone(self, link: int) -> bool:
+        """Whether the link binds its flows, and no other link any of them."""
+        wanted, bounds = self._wanted, self._bounds
+        if wanted[link] <= bounds[link]:
+            return False
+        for flow in self._users[link]:
+            for other in self._route[flow]:
+                if wanted[other] > bounds[other] and other != link:
+                    return False
+        return True
+
+    def _fill_one(self, flows: dict[Flow, None], left: float) -> dict[Flow, float]:
         """The same as :meth:`_fill` for one link that all the flows cross: it needs no heap."""
         rates: dict[Flow, float] = {}
         limit, count = self._limit, len(flows)
