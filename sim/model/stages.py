@@ -51,13 +51,23 @@ class Stages:
         self, seconds: float, step: str, host: int, server: Server, request: str
     ) -> Generator[Event, None, bool]:  # fmt: skip
         """The same for so many seconds, however slow the host is."""
-        env, hosts = self._env, self._hosts
-        began = env.now
-        yield env.timeout(seconds)
+        began = self._env.now
+        yield self._env.timeout(seconds)
+        return self.over(step, host, server, request, began)
+
+    def takes(self, dist: Dist, step: str, host: int, server: Server) -> Event:
+        """The end of a host's work, for callers that wait for it themselves and then say :meth:`over`.
+
+        It is :meth:`host` without a generator of its own: for the stages of which a drain has tens of thousands.
+        """
+        return self._env.timeout(self._streams.draw(dist, step, server.name) * self._hosts.slow[host])
+
+    def over(self, step: str, host: int, server: Server, request: str, began: float) -> bool:
+        """A host's work ends here. False if it cannot be reached."""
+        hosts = self._hosts
         well = hosts.power[host] == UP
-        self._log.append(
-            records.Step(env.now, server.name, request, step, hosts.names[host], began, "done" if well else "failed")
-        )
+        how = "done" if well else "failed"
+        self._log.append(records.Step(self._env.now, server.name, request, step, hosts.names[host], began, how))
         return well
 
     def no_answer(self, since: float) -> Generator[Event, None, None]:

@@ -108,9 +108,8 @@ class LiveWork:
         event = None
         if hosts.power[dest] == UP:
             event = db.start_event(server, request, "compute_pre_live_migration", name)
-        answered = yield from cloud.stages.host(
-            cloud.timings.pre_live_migration, "pre_live_migration", dest, server, request
-        )
+        yield cloud.stages.takes(cloud.timings.pre_live_migration, "pre_live_migration", dest, server)
+        answered = cloud.stages.over("pre_live_migration", dest, server, request, began)
         error = None
         if event is None or not answered:
             yield from cloud.stages.no_answer(began)
@@ -132,7 +131,9 @@ class LiveWork:
         cloud = self.cloud
         cloud.db.save_migration(self.migration, "running")
         self.stage = "starting"
-        yield from cloud.stages.host(cloud.timings.live_start, "live_start", self.source, self.server, self.ctx.request)
+        began = cloud.env.now
+        yield cloud.stages.takes(cloud.timings.live_start, "live_start", self.source, self.server)
+        cloud.stages.over("live_start", self.source, self.server, self.ctx.request, began)
         if hosts_differ(cloud, self.source, self.boot):
             yield from self._check_source()
         if self.aborted:
@@ -212,7 +213,9 @@ class LiveWork:
     def _finish(self) -> Steps:
         """The destination takes the server over; the source lets go."""
         cloud, server, request = self.cloud, self.server, self.ctx.request
-        yield from cloud.stages.host(cloud.timings.live_finish, "live_finish", self.source, server, request)
+        began = cloud.env.now
+        yield cloud.stages.takes(cloud.timings.live_finish, "live_finish", self.source, server)
+        cloud.stages.over("live_finish", self.source, server, request, began)
         if hosts_differ(cloud, self.source, self.boot):
             yield from self._check_source()
         db, hosts, dest = cloud.db, cloud.hosts, self.dest

@@ -220,7 +220,8 @@ class LiveMigrationConductor:
         here = None
         if hosts.power[source] == UP:
             here = db.start_event(server, request, "compute_check_can_live_migrate_source", hosts.names[source])
-        answered = yield from cloud.stages.host(cloud.timings.pre_check, "pre_check", dest, server, request)
+        yield cloud.stages.takes(cloud.timings.pre_check, "pre_check", dest, server)
+        answered = cloud.stages.over("pre_check", dest, server, request, began)
         if not answered or here is None or hosts.power[source] != UP:
             yield from cloud.stages.no_answer(began)
             if not answered:
